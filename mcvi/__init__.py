@@ -1,0 +1,1 @@
+"""Monte Carlo variational inference: estimators with honest error bars."""

@@ -1,0 +1,102 @@
+"""The one place that sets Numba options, and the salt that keeps its disk cache honest.
+
+`scalar` compiles a function of numbers, to be inlined into a kernel; `kernel` compiles a loop over arrays.
+"""
+
+import hashlib
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.dispatcher import Dispatcher
+
+# Compiled code may live in these parts of the package only: their sources are the salt of the disk cache.
+COMPILED_SOURCES = ("_kernels", "distributions")
+
+# `contract` alone lets the compiler fuse a multiply with an add. `reassoc` would fold away the magic-constant
+# rounding of the range reductions; `nnan` and `ninf` (so `True`) turn a log-sum-exp of -inf into nan.
+_STRICT = frozenset({"contract"})
+# For loops that only sum and take maxima, so that they vectorise. Still no `nnan`, no `ninf`.
+_SUMMING = frozenset({"contract", "reassoc", "nsz", "arcp"})
+
+
+@cache
+def package_digest() -> str:
+    """Return the SHA-256 of every source file that may hold compiled code."""
+    root = Path(__file__).parents[1]
+    digest = hashlib.sha256()
+    for part in COMPILED_SOURCES:
+        for path in sorted((root / part).rglob("*.py")):
+            digest.update(path.relative_to(root).as_posix().encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def scalar(function: Callable[..., Any]) -> Any:
+    """Compile a function of numbers that every caller inlines.
+
+    A division that may raise, or a call that is not inlined, keeps the calling loop from vectorising.
+    """
+    return numba.njit(function, fastmath=set(_STRICT), error_model="numpy", forceinline=True, nogil=True)
+
+
+def kernel(function: Callable[..., Any] | None = None, *, sums: bool = False, signature: Any = None) -> Any:
+    """Compile a loop over arrays: releases the GIL, never parallel, cached on disk.
+
+    Parameters
+    ----------
+    function
+        A module-level function, or one made by a factory from scalar functions, numbers and strings.
+    sums
+        Allow sums to be reordered; only for loops that sum and take maxima, never around a range reduction.
+    signature
+        An explicit signature, compiled on first use; for kernels that take other kernels as arguments.
+    """
+    if function is None:
+        return lambda f: kernel(f, sums=sums, signature=signature)
+    if not function.__module__.startswith(tuple(f"mcvi.{part}" for part in COMPILED_SOURCES)):
+        raise ImportError(f"{function.__module__}: kernels live in {COMPILED_SOURCES}; the cache salt covers only these.")
+    options: dict[str, Any] = {
+        "fastmath": set(_SUMMING if sums else _STRICT),
+        "error_model": "numpy",
+        "nogil": True,
+    }
+    dispatcher = numba.njit(function, cache=True, **options)
+    try:
+        _salt(dispatcher, function, sums)
+    except AttributeError:  # Numba's internals moved: no cache rather than a stale one
+        dispatcher = numba.njit(function, **options)
+    return dispatcher
+
+
+def _salt(dispatcher: Any, function: Callable[..., Any], sums: bool) -> None:
+    """Make the cache entry depend on the whole package and on what a factory closed over.
+
+    Numba stamps an entry with the defining file alone, so that an upgrade which changes a helper elsewhere is served
+    the old machine code; it leaves the options out of the key; and it keys a closure over another compiled
+    function by that function's per-process identity, so that such a kernel would never be found again.
+    """
+    disk_cache = dispatcher._cache
+    cache_file = disk_cache._cache_file
+    cache_file._source_stamp = (cache_file._source_stamp, package_digest())
+    key = (function.__module__, function.__qualname__, sums, *(_name(cell.cell_contents) for cell in function.__closure__ or ()))
+
+    def index_key(sig: Any, codegen: Any) -> tuple[Any, ...]:
+        return (sig, codegen.magic_tuple(), key)
+
+    disk_cache._index_key  # noqa: B018 - raises AttributeError where Numba has renamed it
+    disk_cache._index_key = index_key
+
+
+def _name(value: object) -> str:
+    if isinstance(value, Dispatcher):
+        function = value.py_func
+        inner = [_name(cell.cell_contents) for cell in function.__closure__ or ()]
+        return f"{function.__module__}.{function.__qualname__}({', '.join(inner)})"
+    if isinstance(value, (bool, int, float, str, type(None))):
+        return repr(value)
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_name, value))})"
+    raise TypeError(f"a kernel may close over compiled functions, numbers and strings; got {type(value).__name__}.")
