@@ -57,7 +57,9 @@ def kernel(function: Callable[..., Any] | None = None, *, sums: bool = False, si
     if function is None:
         return lambda f: kernel(f, sums=sums, signature=signature)
     if not function.__module__.startswith(tuple(f"mcvi.{part}" for part in COMPILED_SOURCES)):
-        raise ImportError(f"{function.__module__}: kernels live in {COMPILED_SOURCES}; the cache salt covers only these.")
+        raise ImportError(
+            f"{function.__module__}: kernels live in {COMPILED_SOURCES}; the cache salt covers only these."
+        )
     options: dict[str, Any] = {
         "fastmath": set(_SUMMING if sums else _STRICT),
         "error_model": "numpy",
@@ -81,7 +83,12 @@ def _salt(dispatcher: Any, function: Callable[..., Any], sums: bool) -> None:
     disk_cache = dispatcher._cache
     cache_file = disk_cache._cache_file
     cache_file._source_stamp = (cache_file._source_stamp, package_digest())
-    key = (function.__module__, function.__qualname__, sums, *(_name(cell.cell_contents) for cell in function.__closure__ or ()))
+    key = (
+        function.__module__,
+        function.__qualname__,
+        sums,
+        *(_name(cell.cell_contents) for cell in function.__closure__ or ()),
+    )
 
     def index_key(sig: Any, codegen: Any) -> tuple[Any, ...]:
         return (sig, codegen.magic_tuple(), key)
