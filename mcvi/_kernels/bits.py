@@ -1,9 +1,12 @@
-"""What Numba cannot spell: bit casts, a maximum that vectorises, and tuples taken out of columns."""
+"""What Numba cannot spell: bit casts, a maximum that vectorises, and columns of tables as tuples."""
 
 from typing import Any
 
+from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic, overload
+from numba.core import cgutils
+from numba.extending import intrinsic
+from numba.np.arrayobj import load_item, make_array, store_item
 
 
 @intrinsic
@@ -31,26 +34,42 @@ def maximum(typing_context: Any, a: Any, b: Any) -> Any:
     """Return the larger of two floats; nan if either is (unlike `max`, this vectorises)."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-        function = builder.module.declare_intrinsic("llvm.maximum", [context.get_value_type(signature.return_type)])
+        kind = context.get_value_type(signature.return_type)
+        function = builder.module.declare_intrinsic("llvm.maximum", [kind], fnty=ir.FunctionType(kind, [kind, kind]))
         return builder.call(function, args)
 
     return a(a, a), codegen
 
 
-def column(columns: Any, j: int) -> Any:  # pragma: no cover - compiled through the overload
-    """Return ``tuple(c[j] for c in columns)`` for a tuple of arrays."""
-    return tuple(c[j] for c in columns)
+def _item_pointer(context: Any, builder: Any, table: Any, value: Any, row: int, column_index: Any) -> Any:
+    array = make_array(table)(context, builder, value)
+    row_index = context.get_constant(types.intp, row)
+    return cgutils.get_item_pointer(context, builder, table, array, [row_index, column_index])
 
 
-@overload(column, inline="always")
-def _column(columns: Any, j: Any) -> Any:
-    k = len(columns)
-    if k == 1:
-        return lambda columns, j: (columns[0][j],)
-    if k == 2:
-        return lambda columns, j: (columns[0][j], columns[1][j])
-    if k == 3:
-        return lambda columns, j: (columns[0][j], columns[1][j], columns[2][j])
-    if k == 4:
-        return lambda columns, j: (columns[0][j], columns[1][j], columns[2][j], columns[3][j])
-    return None
+@intrinsic(prefer_literal=True)
+def column(typing_context: Any, table: Any, j: Any, rows: Any) -> Any:
+    """Return ``(table[0, j], ..., table[rows - 1, j])`` as a tuple; `rows` is a constant at compile time."""
+    count = rows.literal_value
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        index = context.cast(builder, args[1], signature.args[1], types.intp)
+        pointers = [_item_pointer(context, builder, table, args[0], row, index) for row in range(count)]
+        values = [load_item(context, builder, table, pointer) for pointer in pointers]
+        return context.make_tuple(builder, signature.return_type, values)
+
+    return types.UniTuple(table.dtype, count)(table, j, rows), codegen
+
+
+@intrinsic
+def set_column(typing_context: Any, table: Any, j: Any, values: Any) -> Any:
+    """Set ``table[0, j], table[1, j], ...`` to the members of a tuple."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        index = context.cast(builder, args[1], signature.args[1], types.intp)
+        for row, value in enumerate(cgutils.unpack_tuple(builder, args[2], len(values))):
+            pointer = _item_pointer(context, builder, table, args[0], row, index)
+            store_item(context, builder, table, context.cast(builder, value, values.types[row], table.dtype), pointer)
+        return context.get_dummy_value()
+
+    return types.void(table, j, values), codegen

@@ -42,7 +42,7 @@ def scalar(function: Callable[..., Any]) -> Any:
     return numba.njit(function, fastmath=set(_STRICT), error_model="numpy", forceinline=True, nogil=True)
 
 
-def kernel(function: Callable[..., Any] | None = None, *, sums: bool = False, signature: Any = None) -> Any:
+def kernel(function: Callable[..., Any] | None = None, *, sums: bool = False) -> Any:
     """Compile a loop over arrays: releases the GIL, never parallel, cached on disk.
 
     Parameters
@@ -51,11 +51,9 @@ def kernel(function: Callable[..., Any] | None = None, *, sums: bool = False, si
         A module-level function, or one made by a factory from scalar functions, numbers and strings.
     sums
         Allow sums to be reordered; only for loops that sum and take maxima, never around a range reduction.
-    signature
-        An explicit signature, compiled on first use; for kernels that take other kernels as arguments.
     """
     if function is None:
-        return lambda f: kernel(f, sums=sums, signature=signature)
+        return lambda f: kernel(f, sums=sums)
     if not function.__module__.startswith(tuple(f"mcvi.{part}" for part in COMPILED_SOURCES)):
         raise ImportError(
             f"{function.__module__}: kernels live in {COMPILED_SOURCES}; the cache salt covers only these."

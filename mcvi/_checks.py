@@ -1,0 +1,147 @@
+"""Every argument error of the library: which argument must be what, what came, what to do.
+
+Each function takes what a caller passed and returns it in the form that the rest of the library works with.
+"""
+
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from mcvi._trace import is_traced, value_of
+
+_LARGEST_COUNT = 2**63 - 1
+
+
+def draw_count(n: Any, name: str = "n") -> int:
+    """Return `n` as an int; it must be a positive integer below 2**63."""
+    if isinstance(n, (bool, np.bool_)):
+        raise TypeError(f"{name} must be an integer; got {n!r} (bool).")
+    try:
+        count = operator.index(n)
+    except TypeError:
+        remedy = f"; use int({n!r})" if isinstance(n, (float, np.floating)) and float(n).is_integer() else ""
+        raise TypeError(f"{name} must be an integer; got {n!r} ({type(n).__name__}){remedy}.") from None
+    if count < 1:
+        raise ValueError(f"{name} must be a positive integer; got {count}.")
+    if count > _LARGEST_COUNT:
+        raise ValueError(f"{name} must be at most 2**63 - 1; got {count}.")
+    return count
+
+
+def one_source_of_draws(n: Any, z: Any) -> None:
+    """Check that exactly one of `n` and `z` was given."""
+    if (n is None) == (z is None):
+        got = "neither" if n is None else f"both (n={n!r}, z of shape {np.shape(value_of(z))})"
+        raise ValueError(f"specify exactly one of n (number of draws) and z (draws from q); got {got}.")
+
+
+def function(value: Any, name: str) -> Callable[..., Any]:
+    """Check that `value` can be called."""
+    if not callable(value):
+        raise TypeError(f"{name} must be callable; got {type(value).__name__}.")
+    return value  # type: ignore[no-any-return]
+
+
+def real_array(value: Any, name: str) -> Any:
+    """Return `value` as a real array of floats (integers become float64), or as it is if autograd traces it."""
+    if is_traced(value):
+        return value
+    array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    if array.dtype == object:
+        raise TypeError(
+            f"{name} must be real numbers; got an object array. "
+            "If it was made from traced values, build it with autograd.numpy."
+        )
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"{name} must be real numbers; got dtype {array.dtype}.")
+    if array.dtype == np.float64 or array.dtype == np.float32:
+        return array
+    return array.astype(np.float64)
+
+
+def draws(z: Any, batch_shape: tuple[int, ...], event_shape: tuple[int, ...]) -> Any:
+    """Return draws given by the caller as an array ``(n, *batch_shape, *event_shape)``, n >= 1."""
+    z = real_array(z, "z")
+    shape, wanted = np.shape(value_of(z)), (*batch_shape, *event_shape)
+    if len(shape) != len(wanted) + 1 or shape[1:] != wanted:
+        expected = ", ".join(["n", *map(str, wanted)]) + ("," if not wanted else "")
+        hint = " Did you mean z.T?" if len(shape) == 2 and shape[:1] == wanted else ""
+        raise ValueError(f"z must have shape ({expected}) to match q; got {shape}.{hint}")
+    if shape[0] == 0:
+        raise ValueError(f"z must hold at least one draw; got shape {shape}.")
+    return z
+
+
+def result_shape(result: Any, expected: tuple[int, ...], name: str) -> Any:
+    """Return what the user's function `name` returned, if it broadcasts to `expected` with its first axis in front.
+
+    A scalar, or a result with fewer axes than `expected`, is refused: on which axis it was meant cannot be known.
+    """
+    result = real_array(result, f"what {name} returned")
+    shape = np.shape(value_of(result))
+    fits = len(shape) == len(expected) and all(
+        size == want or (axis > 0 and size == 1) for axis, (size, want) in enumerate(zip(shape, expected, strict=True))
+    )
+    if not fits:
+        raise ValueError(f"{name} returned shape {shape}; expected {expected}.")
+    return result
+
+
+def _first(bad: Any, array: Any) -> str:
+    """Say which element offends: its value, and its index unless there is only one."""
+    index = tuple(int(i) for i in np.argwhere(bad)[0])
+    where = f" at index {index}" if index else ""
+    return f"{np.asarray(array)[index]!s}{where}"
+
+
+def parameter(value: Any, owner: str, name: str, rule: str = "finite") -> Any:
+    """Return a parameter of a distribution as a float array, traced or not, that keeps `rule`.
+
+    Rules: ``finite``, ``positive`` (and finite), ``non-negative`` (and finite), ``probability`` (in [0, 1]), ``whole`` (a
+    whole number >= 0), ``any`` (not nan).
+    """
+    array = real_array(value, f"{owner}: {name}")
+    held = np.asarray(value_of(array))
+    if rule == "positive":
+        bad = ~(np.isfinite(held) & (held > 0))
+        wanted = "positive and finite"
+    elif rule == "non-negative":
+        bad = ~(np.isfinite(held) & (held >= 0))
+        wanted = "non-negative and finite"
+    elif rule == "probability":
+        bad = ~((held >= 0) & (held <= 1))
+        wanted = "between 0 and 1"
+    elif rule == "whole":
+        bad = ~(np.isfinite(held) & (held >= 0) & (held == np.floor(held)))
+        wanted = "a whole number >= 0"
+    elif rule == "any":
+        bad = np.isnan(held)
+        wanted = "a number"
+    else:
+        bad = ~np.isfinite(held)
+        wanted = "finite"
+    if bad.any():
+        # STYLE: "scale must be positive; got -2.0 at index (1,)"
+        raise ValueError(f"{owner}: {name} must be {wanted}; got {_first(bad, held)}.")
+    return array
+
+
+def together(owner: str, **arrays: Any) -> tuple[int, ...]:
+    """Return the shape to which the parameters of a distribution broadcast."""
+    shapes = {name: np.shape(value_of(array)) for name, array in arrays.items()}
+    try:
+        return np.broadcast_shapes(*shapes.values())
+    except ValueError:
+        listing = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
+        raise ValueError(f"{owner}: the parameters must broadcast together; got shapes {listing}.") from None
+
+
+def one_of(owner: str, **arguments: Any) -> str:
+    """Return the name of the one argument that is not None."""
+    given = [name for name, value in arguments.items() if value is not None]
+    if len(given) != 1:
+        names = " and ".join(arguments)
+        raise ValueError(f"{owner}: specify exactly one of {names}; got {'both' if given else 'neither'}.")
+    return given[0]

@@ -1,0 +1,6 @@
+"""Families of distributions."""
+
+from mcvi.distributions._distribution import Distribution
+from mcvi.distributions.normal import Normal
+
+__all__ = ["Distribution", "Normal"]

@@ -1,0 +1,266 @@
+"""What every family has: shapes, parameters, draws with addresses, and a sentence for each ability that it lacks."""
+
+from dataclasses import fields
+from functools import cached_property
+from math import prod
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from mcvi import _checks
+from mcvi._trace import is_traced, value_of
+from mcvi._typing import Array, FloatArray, RNGLike
+from mcvi.random import Key, as_key
+
+__all__ = ["Distribution"]
+
+
+class Distribution:
+    """A family of distributions with its parameters: a frozen dataclass whose fields are the parameters.
+
+    Axes stand in the order draws, batch, event: ``sample(n)`` is ``(n, *batch_shape, *event_shape)`` and `log_prob` of it
+    is ``(n, *batch_shape)``. Computations run in float64; results are float32 if every parameter is a float32 array.
+
+    A new family subclasses `Univariate` (a page of scalar functions) or this class, and gives what it can of
+
+    ``_draw(key, first, count)``
+        draws `first` to ``first + count`` of the stream `key`, float64, never traced;
+    ``_log_prob(value)``
+        the log density of a checked float array, traced or not;
+    ``_mean, _mode, _variance, _covariance, _entropy, _cdf, _log_cdf, _survival_function, _log_survival_function, _quantile``
+        whichever have a closed form, in terms of the parameters, written with `autograd.numpy` and `mcvi.math`.
+
+    What is not given raises `NotImplementedError` in a sentence. See ``docs/adding_a_family.md``.
+    """
+
+    #: Whether a draw carries, by default, its derivative in the parameters.
+    pathwise: ClassVar[bool] = False
+    #: Whether draws are whole numbers.
+    discrete: ClassVar[bool] = False
+
+    @property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The shape to which the parameters broadcast, without the axes of an event."""
+        raise NotImplementedError
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of one draw of one member of the batch."""
+        return ()
+
+    @cached_property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters that were given, by name."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return {name: value for name, value in given.items() if value is not None}
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """float64, or float32 if every parameter is."""
+        kinds = {np.asarray(value_of(value)).dtype for value in self.parameters.values()}
+        return np.dtype(np.float32) if kinds == {np.dtype(np.float32)} else np.dtype(np.float64)
+
+    @cached_property
+    def is_traced(self) -> bool:
+        """Whether autograd traces a parameter."""
+        return is_traced(*self.parameters.values())
+
+    def __repr__(self) -> str:
+        given = ", ".join(f"{name}={_short(value)}" for name, value in self.parameters.items())
+        return f"{type(self).__name__}({given})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Only the parameters: what is cached beside them is made again when it is needed.
+        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def _set(self, **parameters: Any) -> None:
+        """Store checked parameters in a frozen instance; arrays are copied and made read-only."""
+        for name, value in parameters.items():
+            if isinstance(value, np.ndarray):
+                value = value.copy()[()] if value.ndim == 0 else value.copy()
+                if isinstance(value, np.ndarray):
+                    value.flags.writeable = False
+            object.__setattr__(self, name, value)
+
+    @cached_property
+    def untraced(self) -> Self:
+        """The same distribution with the values of its traced parameters."""
+        if not self.is_traced:
+            return self
+        return type(self)(**{name: value_of(value) for name, value in self.parameters.items()})
+
+    @cached_property
+    def elements(self) -> int:
+        """How many numbers one draw holds, over the batch and the event."""
+        return prod(self.batch_shape) * prod(self.event_shape)
+
+    # Draws
+
+    def sample(self, n: int | None = None, *, rng: RNGLike = None) -> Any:
+        """Draw from the distribution.
+
+        Parameters
+        ----------
+        n : int, optional
+            How many draws. Without it one draw is returned, with no axis of draws.
+        rng : None, int, sequence of ints, SeedSequence, Generator or Key
+            Where the randomness comes from (SPEC 7). The same int gives the same draws.
+
+        Returns
+        -------
+        array ``(n, *batch_shape, *event_shape)``, or ``(*batch_shape, *event_shape)`` without `n`
+            Integers for a discrete family. While autograd traces the parameters: floats, which carry the derivative of
+            the draw if the family is `pathwise`, and none if it is not.
+        """
+        count = 1 if n is None else _checks.draw_count(n)
+        key = as_key(rng)
+        draws: Any
+        if self.is_traced and self.pathwise:
+            draws = self.transport(self._noise(key, 0, count))
+        else:
+            draws = self._draw(key, 0, count)
+            draws = draws.astype(np.int64) if self.discrete and not self.is_traced else self._cast(draws)
+        return draws[0] if n is None else draws
+
+    def noise(self, n: int, *, rng: RNGLike = None) -> Array:
+        """Draw the parameter-free noise that `transport` turns into draws: ``transport(noise(n, rng=r))`` is ``sample(n, rng=r)``.
+
+        Raises `NotImplementedError` for a family that has no such noise.
+        """
+        return self._cast(self._noise(as_key(rng), 0, _checks.draw_count(n)))  # type: ignore[no-any-return]
+
+    def transport(self, noise: Any) -> Any:
+        """Turn noise into draws, by a differentiable function of the parameters (the pathwise derivative)."""
+        raise self._lacks("a pathwise derivative of its draws", "Use the score function instead.")
+
+    def _noise(self, key: Key, first: int, count: int) -> FloatArray:
+        raise self._lacks("a pathwise derivative of its draws", "Use the score function instead.")
+
+    def _draw(self, key: Key, first: int, count: int) -> FloatArray:
+        raise self._lacks("a sampler")
+
+    # The density
+
+    def log_prob(self, value: Any) -> Any:
+        """Return the log density (or log probability) at `value`.
+
+        Parameters
+        ----------
+        value : array that broadcasts against ``(*batch_shape, *event_shape)``
+            Draws stand in front: ``(n, *batch_shape, *event_shape)`` gives ``(n, *batch_shape)``.
+
+        Returns
+        -------
+        array
+            Nats. Outside the support -inf; nan where `value` is nan.
+        """
+        return self._cast(self._log_prob(_checks.real_array(value, f"{type(self).__name__}: value")))
+
+    def prob(self, value: Any) -> Any:
+        """Return the density (or probability) at `value`: ``exp(log_prob(value))``."""
+        from autograd import numpy as anp
+
+        return anp.exp(self.log_prob(value))
+
+    def _log_prob(self, value: Any) -> Any:
+        raise self._lacks("a log density")
+
+    def _log_prob_block(self, z: FloatArray) -> FloatArray:
+        """Return the log density of a block of float64 draws as ``(rows, batch)``, unchecked and untraced."""
+        return np.asarray(self._log_prob(z), np.float64).reshape(len(z), -1)
+
+    def score(self, value: Any) -> dict[str, Any]:
+        """Return the derivatives of ``log_prob(value)``: one for each parameter by its name, and one for ``"value"``.
+
+        Each has the shape to which `value` and the parameters broadcast.
+        """
+        raise self._lacks("a closed-form score")
+
+    def fisher(self) -> Any:
+        """Return the Fisher information of the parameters, ``(*batch_shape, k, k)``, in the order of `parameters`."""
+        return self._cast(self._ability("_fisher", "closed-form Fisher information")())
+
+    # Closed forms
+
+    def mean(self) -> Any:
+        """Return the mean of each member of the batch."""
+        return self._statistic("_mean", "mean")
+
+    def mode(self) -> Any:
+        """Return the most probable value of each member of the batch; nan where there is none."""
+        return self._statistic("_mode", "mode")
+
+    def variance(self) -> Any:
+        """Return the variance of each number of a draw."""
+        return self._statistic("_variance", "variance")
+
+    def stddev(self) -> Any:
+        """Return the standard deviation of each number of a draw."""
+        from autograd import numpy as anp
+
+        return anp.sqrt(self.variance())
+
+    def covariance(self) -> Any:
+        """Return the covariance matrix of an event, ``(*batch_shape, d, d)``; families of vectors only."""
+        return self._cast(self._ability("_covariance", "closed-form covariance")())
+
+    def entropy(self) -> Any:
+        """Return the Shannon entropy (discrete) or differential entropy, in nats: ``-E[log_prob(Z)]``."""
+        result = self._ability("_entropy", "closed-form entropy")()
+        return self._shaped(result, self.batch_shape)
+
+    def cdf(self, value: Any) -> Any:
+        """Return ``P(Z <= value)``."""
+        return self._cast(self._ability("_cdf", "cdf")(self._checked(value)))
+
+    def log_cdf(self, value: Any) -> Any:
+        """Return ``log P(Z <= value)``, accurate where the probability underflows if the family knows how."""
+        return self._cast(self._ability("_log_cdf", "cdf")(self._checked(value)))
+
+    def survival_function(self, value: Any) -> Any:
+        """Return ``P(Z > value)``."""
+        return self._cast(self._ability("_survival_function", "cdf")(self._checked(value)))
+
+    def log_survival_function(self, value: Any) -> Any:
+        """Return ``log P(Z > value)``, accurate where the probability underflows if the family knows how."""
+        return self._cast(self._ability("_log_survival_function", "cdf")(self._checked(value)))
+
+    def quantile(self, probability: Any) -> Any:
+        """Return the smallest value whose `cdf` is at least `probability`; nan outside [0, 1]."""
+        return self._cast(self._ability("_quantile", "quantile")(self._checked(probability)))
+
+    def _checked(self, value: Any) -> Any:
+        return _checks.real_array(value, f"{type(self).__name__}: value")
+
+    def _ability(self, method: str, what: str) -> Any:
+        found = getattr(self, method, None)
+        if found is None:
+            raise self._lacks(f"a {what}")
+        return found
+
+    def _lacks(self, what: str, remedy: str = "Estimate it from draws instead.") -> NotImplementedError:
+        return NotImplementedError(f"{type(self).__name__} has no {what.removeprefix('a ')}. {remedy}")
+
+    def _statistic(self, method: str, what: str) -> Any:
+        return self._shaped(self._ability(method, f"closed-form {what}")(), (*self.batch_shape, *self.event_shape))
+
+    def _shaped(self, result: Any, shape: tuple[int, ...]) -> Any:
+        if np.shape(value_of(result)) != shape:
+            result = result + np.zeros(shape)
+        return self._cast(result)
+
+    def _cast(self, result: Any) -> Any:
+        if is_traced(result):
+            return result
+        return np.asarray(result).astype(self.dtype, copy=False)[()]
+
+
+def _short(value: Any) -> str:
+    held = value_of(value)
+    if isinstance(held, Distribution):
+        return repr(held)
+    text = np.array2string(np.asarray(held), separator=", ", threshold=6, edgeitems=2, precision=6, prefix=" " * 8)
+    return text if not is_traced(value) else f"<traced {text}>"

@@ -1,0 +1,128 @@
+"""The page of scalar functions that a one-dimensional family states, and the array loops made of it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mcvi._kernels.elementwise import element_draws, elementwise, elementwise_pair, elementwise_tuple, table
+from mcvi._kernels.noise import normals, uniforms
+from mcvi._typing import FloatArray
+from mcvi.random import Key, tile_rows
+
+__all__ = ["ByElement", "FromNormal", "FromUniform", "FromUniformPair", "Maths", "Sampler"]
+
+# A batch of fewer columns is repeated side by side, so that the inner loop is long enough to vectorise.
+_COLUMNS = 256
+
+
+def widen(columns: FloatArray) -> FloatArray:
+    """Repeat the columns of a table until there is one, or at least enough of them."""
+    length = columns.shape[1]
+    if length == 1 or length >= _COLUMNS or length == 0:
+        return columns
+    return np.tile(columns, (1, -(-_COLUMNS // length)))
+
+
+class Sampler:
+    """A way to draw: fills a flat array with the draws of a block from a table of parameters."""
+
+    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
+        """Fill `out` with the draws from number `first` on, of `elements` numbers each; `first` begins a tile."""
+        raise NotImplementedError
+
+
+class FromUniform(Sampler):
+    """A draw is ``transport(u, parameters)`` of one uniform on (0, 1), as by the quantile function."""
+
+    def __init__(self, transport: Any, parameters: int) -> None:
+        self._transport = elementwise(transport, parameters)
+
+    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
+        rows = tile_rows(elements)
+        uniforms(*key.words, np.uint64(0), first // rows, rows * elements, out)
+        self._transport(out, parameters, out)
+
+
+class FromNormal(Sampler):
+    """A draw is ``transport(e, parameters)`` of one standard normal."""
+
+    def __init__(self, transport: Any, parameters: int) -> None:
+        self._transport = elementwise(transport, parameters)
+
+    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
+        rows = tile_rows(elements)
+        normals(*key.words, np.uint64(0), first // rows, rows * elements, out)
+        self._transport(out, parameters, out)
+
+
+class FromUniformPair(Sampler):
+    """A draw is ``transport(u, v, parameters)`` of two uniforms on (0, 1)."""
+
+    def __init__(self, transport: Any, parameters: int) -> None:
+        self._transport = elementwise_pair(transport, parameters)
+
+    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
+        rows = tile_rows(elements)
+        second = np.empty_like(out)
+        uniforms(*key.words, np.uint64(0), first // rows, rows * elements, out)
+        uniforms(*key.words, np.uint64(1), first // rows, rows * elements, second)
+        self._transport(out, second, parameters, out)
+
+
+class ByElement(Sampler):
+    """A draw is ``draw(key0, key1, address, slot, parameters)``: a scalar loop, for rejection and table look-up.
+
+    The function takes the words it needs from ``threefry(key0, key1, address, slot + k)`` for k = 0, 1, 2, ....
+    """
+
+    def __init__(self, draw: Any, parameters: int) -> None:
+        self._draw = element_draws(draw, parameters)
+
+    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
+        self._draw(*key.words, np.uint64(0), first * elements, parameters, out)
+
+
+@dataclass(frozen=True)
+class Maths:
+    """The compiled mathematics of a one-dimensional family, made from its scalar functions.
+
+    Parameters
+    ----------
+    parameters, constants
+        How many numbers `prepare` takes, and how many it returns.
+    prepare
+        ``prepare(parameters) -> constants``: all that depends on the parameters alone, once per parameter set.
+    log_density
+        ``log_density(x, constants)``.
+    score
+        ``score(x, constants) -> (d/dx, d/d parameter 1, ...)`` of the log density. A discrete family returns 0 for d/dx.
+    sampler
+        How to draw, from the parameters.
+    """
+
+    parameters: int
+    constants: int
+    prepare: Callable[..., Any]
+    log_density: Callable[..., Any]
+    score: Callable[..., Any]
+    sampler: Sampler
+
+    @classmethod
+    def of(cls, *, parameters: int, constants: int, prepare: Any, log_density: Any, score: Any, sampler: Sampler) -> "Maths":
+        """Make the array loops from scalar functions."""
+        return cls(
+            parameters,
+            constants,
+            table(prepare, parameters),
+            elementwise(log_density, constants),
+            elementwise_tuple(score, constants),
+            sampler,
+        )
+
+    def prepared(self, columns: FloatArray) -> FloatArray:
+        """Return the table of constants for a table of parameters."""
+        out = np.empty((self.constants, columns.shape[1]))
+        self.prepare(columns, out)
+        return out

@@ -1,0 +1,160 @@
+"""Families of one real or whole number, from a page of scalar functions."""
+
+from functools import cached_property
+from math import prod
+from typing import Any, ClassVar
+
+import numpy as np
+from autograd import numpy as anp
+from autograd.extend import defvjp_argnums, primitive
+
+from mcvi import _checks
+from mcvi._trace import unbroadcast, value_of
+from mcvi._typing import FloatArray
+from mcvi.distributions._distribution import Distribution
+from mcvi.distributions._maths import Maths, widen
+from mcvi.random import Key
+
+__all__ = ["Univariate"]
+
+
+class Univariate(Distribution):
+    """A family of numbers. A subclass names its parameters as fields and gives `_maths`, a `Maths` made of scalar functions.
+
+    `_parameters` returns what the scalar functions take, in their order, if that is not the fields as they are.
+    """
+
+    _maths: ClassVar[Maths]
+    _rules: ClassVar[dict[str, str]]
+
+    def __post_init__(self) -> None:
+        owner = type(self).__name__
+        checked = {
+            name: _checks.parameter(getattr(self, name), owner, name, rule) for name, rule in self._rules.items()
+        }
+        _checks.together(owner, **checked)
+        self._set(**checked)
+
+    def _parameters(self) -> tuple[Any, ...]:
+        return tuple(self.parameters.values())
+
+    @cached_property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The shape to which the parameters broadcast."""
+        return np.broadcast_shapes(*(np.shape(value_of(p)) for p in self.parameters.values()))
+
+    # Parameters and constants as tables whose columns are the members of the batch.
+
+    @cached_property
+    def _columns(self) -> FloatArray:
+        return widen(_columns(self._maths, [value_of(p) for p in self._parameters()], self.batch_shape))
+
+    @cached_property
+    def _table(self) -> FloatArray:
+        return self._maths.prepared(self._columns)
+
+    def _draw(self, key: Key, first: int, count: int) -> FloatArray:
+        out = np.empty(count * self.elements)
+        self._maths.sampler.fill(key, first, self.elements, self._columns, out)
+        return out.reshape(count, *self.batch_shape)
+
+    def _log_prob(self, value: Any) -> Any:
+        if self.is_traced or not isinstance(value, np.ndarray):
+            return _log_density(value, *self._parameters(), maths=self._maths)
+        batch = self.batch_shape
+        if batch and value.shape[-len(batch) :] != batch:
+            value = np.broadcast_to(value, np.broadcast_shapes(value.shape, batch))
+            if value.shape[-len(batch) :] != batch:  # an axis of length 1 in the batch was stretched
+                return _log_density(value, *self._parameters(), maths=self._maths)
+        return self._log_prob_block(np.ascontiguousarray(value, np.float64)).reshape(value.shape)
+
+    def _log_prob_block(self, z: FloatArray) -> FloatArray:
+        flat = z.reshape(-1)
+        out = np.empty(flat.size)
+        self._maths.log_density(flat, self._table, out)
+        return out.reshape(len(z) if z.ndim else 1, -1)
+
+    def score(self, value: Any) -> dict[str, Any]:
+        """Return the derivatives of ``log_prob(value)``: one for each parameter by its name, and one for ``"value"``.
+
+        Each has the shape to which `value` and the parameters broadcast.
+        """
+        rows = _scores(self._maths, self._checked(value_of(value)), self.untraced._parameters())
+        return {
+            name: self._cast(row) for name, row in zip(["value", *self.parameters], rows, strict=True)
+        }
+
+    # Tails from the cdf, where the page has nothing better.
+
+    def _log_cdf(self, value: Any) -> Any:
+        return _quiet_log(self._ability("_cdf", "cdf")(value))
+
+    def _survival_function(self, value: Any) -> Any:
+        return 1.0 - self._ability("_cdf", "cdf")(value)
+
+    def _log_survival_function(self, value: Any) -> Any:
+        return _quiet_log(self._survival_function(value))
+
+
+def _quiet_log(probability: Any) -> Any:
+    with np.errstate(divide="ignore"):
+        return anp.log(probability)
+
+
+def _columns(maths: Maths, parameters: list[Any], shape: tuple[int, ...]) -> FloatArray:
+    columns = np.empty((maths.parameters, prod(shape)))
+    for row, parameter in zip(columns, parameters, strict=True):
+        row[:] = np.broadcast_to(parameter, shape).reshape(-1)
+    return columns
+
+
+def _aligned(maths: Maths, value: Any, parameters: tuple[Any, ...]) -> tuple[Any, FloatArray, tuple[int, ...]]:
+    """Return the flat values, the table of constants that repeats along them, and the shape of the result."""
+    value = np.asarray(value, np.float64)
+    batch = np.broadcast_shapes(*(np.shape(p) for p in parameters))
+    shape = np.broadcast_shapes(value.shape, batch)
+    full = shape[len(shape) - len(batch) :]
+    columns = widen(_columns(maths, list(parameters), full))
+    flat = np.ascontiguousarray(np.broadcast_to(value, shape)).reshape(-1)
+    return flat, maths.prepared(columns), shape
+
+
+def _scores(maths: Maths, value: Any, parameters: tuple[Any, ...]) -> FloatArray:
+    flat, constants, shape = _aligned(maths, value, parameters)
+    rows = np.empty((1 + maths.parameters, flat.size))
+    maths.score(flat, constants, rows)
+    return rows.reshape(-1, *shape)
+
+
+@primitive
+def _log_density(value: Any, *parameters: Any, maths: Maths) -> FloatArray:
+    """Return the log density of a family as a function that autograd can differentiate."""
+    flat, constants, shape = _aligned(maths, value, parameters)
+    out = np.empty(flat.size)
+    maths.log_density(flat, constants, out)
+    return out.reshape(shape)
+
+
+@primitive
+def _pull_back(g: Any, argnums: Any, value: Any, *parameters: Any, maths: Maths) -> tuple[Any, ...]:
+    scores = _scores(maths, value, parameters)
+    arguments = (value, *parameters)
+    # 0 * inf would be nan: where no derivative is asked for, a score that is not finite does not matter.
+    with np.errstate(invalid="ignore", over="ignore"):
+        return tuple(
+            unbroadcast(np.where(g == 0, 0.0, g * scores[a]), np.shape(arguments[a]), np.result_type(float, arguments[a]))
+            for a in argnums
+        )
+
+
+def _refuse_second_derivative(*_: Any, **__: Any) -> Any:
+    raise NotImplementedError(
+        "second derivatives of log_prob are not available; for the Fisher information use score() or fisher()."
+    )
+
+
+defvjp_argnums(_pull_back, _refuse_second_derivative)
+defvjp_argnums(
+    _log_density,
+    lambda argnums, ans, args, kwargs: lambda g: _pull_back(g, argnums, *args, **kwargs),
+)
