@@ -37,6 +37,29 @@ def one_source_of_draws(n: Any, z: Any) -> None:
         raise ValueError(f"specify exactly one of n (number of draws) and z (draws from q); got {got}.")
 
 
+def axis_count(value: Any, largest: int, name: str) -> int:
+    """Return `value` as an int between 0 and `largest`, the number of axes that there are."""
+    try:
+        count = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer; got {value!r} ({type(value).__name__}).") from None
+    if not 0 <= count <= largest:
+        raise ValueError(f"{name} must be between 0 and {largest}, the number of axes of the batch; got {count}.")
+    return count
+
+
+def distribution(value: Any, name: str) -> Any:
+    """Check that `value` has what every distribution has, ours or a user's."""
+    wanted = ("batch_shape", "event_shape", "sample", "log_prob")
+    missing = [what for what in wanted if not hasattr(value, what)]
+    if missing or isinstance(value, type):
+        without = " (a class, not an instance)" if isinstance(value, type) else f" without {', '.join(missing)}"
+        raise TypeError(
+            f"{name} must be a distribution: an object with {', '.join(wanted)}; got {type(value).__name__}{without}."
+        )
+    return value
+
+
 def function(value: Any, name: str) -> Callable[..., Any]:
     """Check that `value` can be called."""
     if not callable(value):

@@ -1,0 +1,193 @@
+"""Axes of a batch as axes of an event."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any
+
+import numpy as np
+from autograd import numpy as anp
+
+from mcvi import _checks
+from mcvi._kernels.rows import group_sums
+from mcvi._trace import value_of
+from mcvi._typing import Array, FloatArray, RNGLike
+from mcvi.distributions._distribution import Distribution
+from mcvi.random import Key, generator
+
+__all__ = ["Independent"]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Independent(Distribution):
+    r"""A batch of independent distributions as one distribution of arrays: :math:`\log p(x) = \sum_i \log p_i(x_i)`.
+
+    The last `reinterpreted_batch_ndims` axes of the batch become the first axes of the event. Draws are those of the
+    distribution inside, number for number.
+
+    Parameters
+    ----------
+    distribution : Distribution
+        Any family, or an object of your own with ``batch_shape``, ``event_shape``, ``sample(n, *, rng)`` and
+        ``log_prob(z)``.
+    reinterpreted_batch_ndims : int
+        How many axes, counted from the last one of the batch.
+
+    Raises
+    ------
+    TypeError
+        `distribution` lacks one of the four, or `reinterpreted_batch_ndims` is no integer.
+    ValueError
+        `reinterpreted_batch_ndims` is negative, or larger than the batch has axes.
+
+    Notes
+    -----
+    `score` and `fisher` are those of the distribution inside: one entry (one block) for each number of the event.
+
+    Examples
+    --------
+    >>> from mcvi.distributions import Independent, Normal
+    >>> q = Independent(Normal(loc=[0.0, 1.0], scale=2.0), 1)
+    >>> q.batch_shape, q.event_shape
+    ((), (2,))
+    >>> print(q.log_prob([0.0, 1.0]).round(6))
+    -3.224171
+    """
+
+    distribution: Any
+    reinterpreted_batch_ndims: int
+
+    def __post_init__(self) -> None:
+        inner = _checks.distribution(self.distribution, "Independent: distribution")
+        axes = _checks.axis_count(
+            self.reinterpreted_batch_ndims, len(inner.batch_shape), "Independent: reinterpreted_batch_ndims"
+        )
+        self._set(reinterpreted_batch_ndims=axes)
+
+    @property
+    def pathwise(self) -> bool:  # type: ignore[override]
+        """Whether a draw carries, by default, its derivative in the parameters."""
+        return bool(getattr(self.distribution, "pathwise", hasattr(self.distribution, "transport")))
+
+    @property
+    def discrete(self) -> bool:  # type: ignore[override]
+        """Whether draws are whole numbers."""
+        return bool(getattr(self.distribution, "discrete", False))
+
+    @cached_property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The axes of the batch that stay."""
+        inner = tuple(self.distribution.batch_shape)
+        return inner[: len(inner) - self.reinterpreted_batch_ndims]
+
+    @cached_property
+    def event_shape(self) -> tuple[int, ...]:
+        """The axes of the batch that were taken, then those of the event inside."""
+        return (*tuple(self.distribution.batch_shape)[len(self.batch_shape) :], *self.distribution.event_shape)
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """That of the distribution inside."""
+        return np.dtype(getattr(self.distribution, "dtype", np.float64))
+
+    @cached_property
+    def is_traced(self) -> bool:
+        """Whether autograd traces a parameter of the distribution inside."""
+        return bool(getattr(self.distribution, "is_traced", False))
+
+    @cached_property
+    def untraced(self) -> "Independent":
+        """The same distribution with the values of its traced parameters."""
+        return Independent(self.distribution.untraced, self.reinterpreted_batch_ndims) if self.is_traced else self
+
+    def _summed(self, log_density: Any) -> Any:
+        """Sum over the axes that were taken from the batch."""
+        axes = self.reinterpreted_batch_ndims
+        return anp.sum(log_density, axis=tuple(range(-axes, 0))) if axes else log_density
+
+    def _draw(self, key: Key, first: int, count: int) -> FloatArray:
+        if isinstance(self.distribution, Distribution):
+            return self.distribution._draw(key, first, count)
+        # A foreign sampler takes a Generator: one for each block, so that its draws repeat block by block.
+        return np.asarray(value_of(self.distribution.sample(count, rng=generator(key, first))), np.float64)
+
+    def _noise(self, key: Key, first: int, count: int) -> FloatArray:
+        if isinstance(self.distribution, Distribution):
+            return self.distribution._noise(key, first, count)
+        if not hasattr(self.distribution, "noise"):
+            return super()._noise(key, first, count)
+        return np.asarray(self.distribution.noise(count, rng=generator(key, first)), np.float64)
+
+    def transport(self, noise: Any) -> Any:
+        """Turn noise into draws as the distribution inside does."""
+        if not hasattr(self.distribution, "transport"):
+            return super().transport(noise)
+        return self.distribution.transport(noise)
+
+    def sample(self, n: int | None = None, *, rng: RNGLike = None) -> Any:
+        """Draw from the distribution inside: ``(n, *batch_shape, *event_shape)``, without the first axis if no `n`."""
+        if isinstance(self.distribution, Distribution):
+            return self.distribution.sample(n, rng=rng)
+        if not self.pathwise:
+            return super().sample(n, rng=rng)
+        # Whether a foreign object holds traced parameters cannot be seen: its draws are transported in any case.
+        draws = self.transport(self.noise(1 if n is None else n, rng=rng))
+        return draws[0] if n is None else draws
+
+    def noise(self, n: int, *, rng: RNGLike = None) -> Array:
+        """Draw the parameter-free noise of the distribution inside."""
+        if isinstance(self.distribution, Distribution):
+            return self.distribution.noise(n, rng=rng)
+        return super().noise(n, rng=rng)
+
+    def _log_prob(self, value: Any) -> Any:
+        if isinstance(self.distribution, Distribution):
+            return self._summed(self.distribution._log_prob(value))
+        return self._summed(self.distribution.log_prob(value))
+
+    def _log_prob_block(self, z: FloatArray) -> FloatArray:
+        if not isinstance(self.distribution, Distribution):
+            return super()._log_prob_block(z)
+        inner = self.distribution._log_prob_block(z)
+        out = np.empty((len(inner), prod(self.batch_shape)))
+        group_sums(inner.reshape(-1), out.reshape(-1))
+        return out
+
+    def score(self, value: Any) -> dict[str, Any]:
+        """Return the scores of the distribution inside, one for each number of the event."""
+        return self._inner("score", "closed-form score")(value)  # type: ignore[no-any-return]
+
+    def _inner(self, method: str, what: str) -> Any:
+        found = getattr(self.distribution, method, None)
+        if found is None:
+            raise self._lacks(what)
+        return found
+
+    def _fisher(self) -> Any:
+        return self._inner("fisher", "closed-form Fisher information")()
+
+    def _mean(self) -> Any:
+        return self._inner("mean", "closed-form mean")()
+
+    def _mode(self) -> Any:
+        return self._inner("mode", "closed-form mode")()
+
+    def _variance(self) -> Any:
+        return self._inner("variance", "closed-form variance")()
+
+    def _covariance(self) -> Any:
+        if len(self.event_shape) != 1:
+            raise self._lacks(f"covariance matrix: an event has shape {self.event_shape}, not one axis", "")
+        if not self.reinterpreted_batch_ndims:
+            return self._inner("covariance", "closed-form covariance")()
+        return diagonal_matrix(self._variance())
+
+    def _entropy(self) -> Any:
+        return self._summed(self._inner("entropy", "closed-form entropy")())
+
+
+def diagonal_matrix(diagonal: Any) -> Any:
+    """Return ``(..., d, d)`` matrices with the given diagonals ``(..., d)``, traced or not."""
+    size = np.shape(diagonal)[-1]
+    # `where` and not a product with the identity: 0 * inf would be nan.
+    return anp.where(np.eye(size, dtype=bool), diagonal[..., None], 0.0)
