@@ -6,7 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mcvi._checks import draw_count, real_array
 from mcvi._kernels.pareto import FEWEST_EXCEEDANCES, fit_tails
+from mcvi._trace import value_of
 
 __all__ = [
     "SmoothedWeights",
@@ -46,8 +48,8 @@ def khat(log_weights: ArrayLike) -> NDArray[np.float64]:
     -------
     numpy.ndarray
         k-hat, float64, of shape ``batch``. It is ``-inf`` where the tail is one value (weights equal within 1e-10: a
-        constant has every moment), ``inf`` where it cannot be judged (fewer than 5 weights in the tail, as always for n <= 20, or
-        fewer than 5 above its many ties), and nan where a log weight is nan or ``+inf``.
+        constant has every moment), ``inf`` where it cannot be judged (fewer than 5 weights in the tail, as always for
+        n <= 20, or fewer than 5 above its many ties), and nan where a log weight is nan or ``+inf``.
 
     Raises
     ------
@@ -137,7 +139,7 @@ def khat_threshold(n: int) -> float:
     >>> khat_threshold(100), khat_threshold(100_000)
     (0.5, 0.7)
     """
-    _check_count(n)
+    n = draw_count(n)
     return -math.inf if n == 1 else min(1 - 1 / math.log10(n), 0.7)
 
 
@@ -149,15 +151,15 @@ def tail_length(n: int) -> int:
     >>> tail_length(100), tail_length(1000)
     (20, 95)
     """
-    _check_count(n)
+    n = draw_count(n)
     return math.ceil(min(0.2 * n, 3 * math.sqrt(n)))
 
 
 def psis(log_weights: ArrayLike) -> SmoothedWeights:
     r"""Replace the largest weights by the expected order statistics of the Pareto tail fitted to them.
 
-    The i-th of the M weights in the tail becomes the quantile :math:`(i - 1/2)/M` of the fitted law, at most the largest
-    raw weight. The result is less variable, with a small bias, and useful for k-hat up to about 0.7.
+    The i-th of the M weights in the tail becomes the quantile :math:`(i - 1/2)/M` of the fitted law, at most the
+    largest raw weight. The result is less variable, with a small bias, and useful for k-hat up to about 0.7.
 
     Parameters
     ----------
@@ -167,9 +169,9 @@ def psis(log_weights: ArrayLike) -> SmoothedWeights:
     Returns
     -------
     SmoothedWeights
-        ``log_weights``, in their place and **not** normalised (the log of their mean estimates the log evidence; subtract
-        their log-sum-exp for weights that sum to one), and ``khat`` of shape ``batch``. Where k-hat is not finite the
-        weights are returned as they came.
+        ``log_weights``, in their place and **not** normalised (the log of their mean estimates the log evidence;
+        subtract their log-sum-exp for weights that sum to one), and ``khat`` of shape ``batch``. Where k-hat is not
+        finite the weights are returned as they came.
 
     Raises
     ------
@@ -237,7 +239,8 @@ def effective_sample_size(log_weights: ArrayLike) -> NDArray[np.float64]:
     weights, _ = _scaled_weights(np.moveaxis(_log_weights(log_weights), 0, -1))
     square = np.square(weights).sum(axis=-1)
     # no weight at all: 0 / 1, not 0 / 0
-    return (np.square(weights.sum(axis=-1)) / np.where(square == 0, 1.0, square))[()]
+    sizes: NDArray[np.float64] = np.square(weights.sum(axis=-1)) / np.where(square == 0, 1.0, square)
+    return sizes[()]
 
 
 def _fit(
@@ -272,14 +275,7 @@ def _pareto_quantiles(levels: NDArray[np.float64], shape: float, scale: float) -
 
 
 def _log_weights(log_weights: ArrayLike, name: str = "log_weights") -> NDArray[np.floating]:
-    array = np.asarray(log_weights)
-    if array.dtype not in (np.float64, np.float32):
-        array = array.astype(np.float64)
+    array: NDArray[np.floating] = np.asarray(value_of(real_array(log_weights, name)))
     if array.ndim == 0 or array.shape[0] == 0:
         raise ValueError(f"{name} must have draws along its first axis; got shape {array.shape}.")
     return array
-
-
-def _check_count(n: int) -> None:
-    if n < 1:
-        raise ValueError(f"n must be a number of draws, at least 1; got {n}.")
