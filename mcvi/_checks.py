@@ -122,8 +122,8 @@ def _first(bad: Any, array: Any) -> str:
 def parameter(value: Any, owner: str, name: str, rule: str = "finite") -> Any:
     """Return a parameter of a distribution as a float array, traced or not, that keeps `rule`.
 
-    Rules: ``finite``, ``positive`` (and finite), ``non-negative`` (and finite), ``probability`` (in [0, 1]), ``whole`` (a
-    whole number >= 0), ``any`` (not nan).
+    Rules: ``finite``, ``positive`` (and finite), ``non-negative`` (and finite), ``probability`` (in [0, 1]), ``whole``
+    (a whole number >= 0), ``any`` (not nan).
     """
     array = real_array(value, f"{owner}: {name}")
     held = np.asarray(value_of(array))

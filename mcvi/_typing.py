@@ -13,4 +13,6 @@ FloatArray: TypeAlias = NDArray[np.float64]
 # An array of draws `(n, *batch_shape, *event_shape)` in, `(n, *batch_shape)` out.
 Function: TypeAlias = Callable[[Any], Any]
 LogDensity: TypeAlias = Callable[[Any], Any]
-RNGLike: TypeAlias = "int | Sequence[int] | np.random.SeedSequence | np.random.Generator | np.random.BitGenerator | Any | None"
+RNGLike: TypeAlias = (
+    "int | Sequence[int] | np.random.SeedSequence | np.random.Generator | np.random.BitGenerator | Any | None"
+)

@@ -39,7 +39,7 @@ class Key:
         return np.uint64(self.value & (2**64 - 1)), np.uint64(self.value >> 64)
 
     def child(self, index: int) -> "Key":
-        """Return the key of the `index`-th sub-stream: one that shares no draw with this stream or its other children."""
+        """Return the key of the `index`-th sub-stream, which shares no draw with this stream or its other children."""
         return _of_seed(np.random.SeedSequence((self.value, index)))
 
     def __repr__(self) -> str:
@@ -74,7 +74,9 @@ def as_key(rng: RNGLike) -> Key:
     if isinstance(rng, Key):
         return rng
     if isinstance(rng, (bool, np.bool_)):
-        raise TypeError(f"rng must be None, an int, a sequence of ints, a SeedSequence or a Generator; got {rng!r} (bool).")
+        raise TypeError(
+            f"rng must be None, an int, a sequence of ints, a SeedSequence or a Generator; got {rng!r} (bool)."
+        )
     if isinstance(rng, (int, np.integer)):
         if rng < 0:
             raise ValueError(f"rng must be a non-negative integer; got {rng}.")
@@ -108,7 +110,7 @@ def generator(key: Key, block: int) -> np.random.Generator:
 
 
 def tile_rows(elements: int) -> int:
-    """Return how many draws of `elements` numbers make a tile: an even number, the unit in which draws are addressed."""
+    """Return how many draws of `elements` numbers make a tile, the unit of addressing: an even number."""
     return max(2, 2 * (_TILE // 2 // max(elements, 1)))
 
 

@@ -1,8 +1,8 @@
 """Uniform and standard normal draws with addresses.
 
 The elements of a call's draws, `(n, *batch, *event)` in C order, are cut into tiles of `tile` elements (an even number,
-a whole number of draws). Counter ``t * tile / 2 + i`` gives the two words of elements `i` and ``tile / 2 + i`` of tile `t`:
-an element depends on the key, its slot and its position, and on nothing else.
+a whole number of draws). Counter ``t * tile / 2 + i`` gives the two words of elements `i` and ``tile / 2 + i`` of tile
+`t`: an element depends on the key, its slot and its position, and on nothing else.
 """
 
 import math

@@ -18,8 +18,8 @@ __all__ = ["Distribution"]
 class Distribution:
     """A family of distributions with its parameters: a frozen dataclass whose fields are the parameters.
 
-    Axes stand in the order draws, batch, event: ``sample(n)`` is ``(n, *batch_shape, *event_shape)`` and `log_prob` of it
-    is ``(n, *batch_shape)``. Computations run in float64; results are float32 if every parameter is a float32 array.
+    Axes stand in the order draws, batch, event: ``sample(n)`` is ``(n, *batch_shape, *event_shape)`` and `log_prob` of
+    it is ``(n, *batch_shape)``. Computations run in float64; results are float32 if every parameter is a float32 array.
 
     A new family subclasses `Univariate` (a page of scalar functions) or this class, and gives what it can of
 
@@ -27,7 +27,7 @@ class Distribution:
         draws `first` to ``first + count`` of the stream `key`, float64, never traced;
     ``_log_prob(value)``
         the log density of a checked float array, traced or not;
-    ``_mean, _mode, _variance, _covariance, _entropy, _cdf, _log_cdf, _survival_function, _log_survival_function, _quantile``
+    ``_mean, _mode, _variance, _covariance, _entropy, _quantile``, ``_cdf, _log_cdf`` and their ``_survival_function``s
         whichever have a closed form, in terms of the parameters, written with `autograd.numpy` and `mcvi.math`.
 
     What is not given raises `NotImplementedError` in a sentence. See ``docs/adding_a_family.md``.
@@ -126,9 +126,9 @@ class Distribution:
         return draws[0] if n is None else draws
 
     def noise(self, n: int, *, rng: RNGLike = None) -> Array:
-        """Draw the parameter-free noise that `transport` turns into draws: ``transport(noise(n, rng=r))`` is ``sample(n, rng=r)``.
+        """Draw the parameter-free noise that `transport` turns into draws.
 
-        Raises `NotImplementedError` for a family that has no such noise.
+        ``transport(noise(n, rng=r))`` is ``sample(n, rng=r)``. A family without noise raises `NotImplementedError`.
         """
         return self._cast(self._noise(as_key(rng), 0, _checks.draw_count(n)))  # type: ignore[no-any-return]
 

@@ -97,7 +97,7 @@ class Maths:
     log_density
         ``log_density(x, constants)``.
     score
-        ``score(x, constants) -> (d/dx, d/d parameter 1, ...)`` of the log density. A discrete family returns 0 for d/dx.
+        ``score(x, constants) -> (d/dx, d/d parameter 1, ...)`` of the log density; a discrete family has 0 for d/dx.
     sampler
         How to draw, from the parameters.
     """
@@ -110,7 +110,9 @@ class Maths:
     sampler: Sampler
 
     @classmethod
-    def of(cls, *, parameters: int, constants: int, prepare: Any, log_density: Any, score: Any, sampler: Sampler) -> "Maths":
+    def of(
+        cls, *, parameters: int, constants: int, prepare: Any, log_density: Any, score: Any, sampler: Sampler
+    ) -> "Maths":
         """Make the array loops from scalar functions."""
         return cls(
             parameters,

@@ -19,9 +19,10 @@ __all__ = ["Univariate"]
 
 
 class Univariate(Distribution):
-    """A family of numbers. A subclass names its parameters as fields and gives `_maths`, a `Maths` made of scalar functions.
+    """A family of numbers.
 
-    `_parameters` returns what the scalar functions take, in their order, if that is not the fields as they are.
+    A subclass names its parameters as fields and gives `_maths`, a `Maths` made of scalar functions. `_parameters`
+    returns what the scalar functions take, in their order, if that is not the fields as they are.
     """
 
     _maths: ClassVar[Maths]
@@ -80,9 +81,7 @@ class Univariate(Distribution):
         Each has the shape to which `value` and the parameters broadcast.
         """
         rows = _scores(self._maths, self._checked(value_of(value)), self.untraced._parameters())
-        return {
-            name: self._cast(row) for name, row in zip(["value", *self.parameters], rows, strict=True)
-        }
+        return {name: self._cast(row) for name, row in zip(["value", *self.parameters], rows, strict=True)}
 
     # Tails from the cdf, where the page has nothing better.
 
@@ -142,7 +141,9 @@ def _pull_back(g: Any, argnums: Any, value: Any, *parameters: Any, maths: Maths)
     # 0 * inf would be nan: where no derivative is asked for, a score that is not finite does not matter.
     with np.errstate(invalid="ignore", over="ignore"):
         return tuple(
-            unbroadcast(np.where(g == 0, 0.0, g * scores[a]), np.shape(arguments[a]), np.result_type(float, arguments[a]))
+            unbroadcast(
+                np.where(g == 0, 0.0, g * scores[a]), np.shape(arguments[a]), np.result_type(float, arguments[a])
+            )
             for a in argnums
         )
 
