@@ -1,0 +1,157 @@
+"""The layers of the package: a module imports only what stands above it in this table, lazily or not."""
+
+import ast
+import re
+import tokenize
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "mcvi"
+
+# One line a layer. Inside one subpackage the imports are free; between two names of one line there are none.
+LAYERS = (
+    {"_typing", "_trace"},
+    {"_checks"},
+    {"_kernels", "math"},
+    {"estimate", "random"},
+    {"accumulate", "diagnostics"},
+    {"distributions"},
+    {"monte_carlo", "entropy", "divergences"},
+    {"stochastic", "fisher", "losses"},
+    {"bounds", "vi", "bias"},
+    {"plots", "testing", "datasets"},
+    {"cli"},
+)
+# What is lifted out of the table, and why.
+WITHIN_A_LINE = {
+    ("math", "_kernels"),  # the public face of the kernels' own elementary functions
+}
+LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def part(path: Path) -> str:
+    """Return the name that a file has in the table: its subpackage, or its own."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imported(tree: ast.AST) -> set[str]:
+    """Return every module that a file imports, at its head or inside a function; members count as modules too."""
+    names = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports are absolute"
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return names
+
+
+def imports_of(path: Path) -> set[str]:
+    return imported(ast.parse(path.read_text(encoding="utf-8")))
+
+
+def faults(own: str, names: set[str]) -> list[str]:
+    """Return what a module of the part `own` imports from beside or below itself."""
+    found = []
+    for name in sorted(names):
+        head, _, rest = name.partition(".")
+        target = rest.partition(".")[0]
+        if head != "mcvi" or target == own or (own, target) in WITHIN_A_LINE:
+            continue
+        if target in LAYER:
+            if LAYER[target] >= LAYER[own] or own == "_kernels":
+                found.append(f"{own} imports {name}")
+        elif not target and f"{name}." not in {n[: len(name) + 1] for n in names if n != name}:
+            found.append(f"{own} imports the package's top level, which imports everything")
+    return found
+
+
+def test_every_part_of_the_package_has_a_layer():
+    parts = {part(path) for path in MODULES} - {"__init__", "__main__"}
+    assert parts <= set(LAYER), f"give a layer to {sorted(parts - set(LAYER))}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_module_imports_only_from_the_layers_above_its_own(path):
+    if part(path) in {"__init__", "__main__"}:
+        return
+    assert faults(part(path), imports_of(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "source"),
+    [
+        ("_kernels", "from mcvi._typing import ArrayLike"),
+        ("accumulate", "from mcvi.distributions import Normal"),
+        ("accumulate", "def f():\n    import mcvi.distributions.normal"),
+        ("entropy", "from mcvi.monte_carlo import expectation"),
+        ("entropy", "from mcvi import plots"),
+        ("bounds", "import mcvi"),
+    ],
+)
+def test_the_rule_sees_a_breach(own, source):
+    assert faults(own, imported(ast.parse(source)))
+
+
+@pytest.mark.parametrize(
+    ("own", "source"),
+    [
+        ("math", "from mcvi._kernels import elementary"),
+        ("entropy", "from mcvi.estimate import Estimate"),
+        ("entropy", "from mcvi import _checks, estimate"),
+        ("cli", "from mcvi.plots import plot_bias_curve"),
+        ("vi", "from mcvi.vi.elbo import elbo"),
+    ],
+)
+def test_the_rule_lets_a_lawful_import_pass(own, source):
+    assert faults(own, imported(ast.parse(source))) == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in MODULES if LAYER.get(part(p), 0) < LAYER["plots"]],
+    ids=lambda p: p.relative_to(PACKAGE).as_posix(),
+)
+def test_nothing_below_plots_imports_matplotlib(path):
+    assert not [name for name in imports_of(path) if name.partition(".")[0] == "matplotlib"]
+
+
+def code_of(path: Path) -> str:
+    """Return a file's tokens without comments and strings, one space apart."""
+    with tokenize.open(path) as lines:
+        return " ".join(
+            token.string
+            for token in tokenize.generate_tokens(lines.readline)
+            if token.type in {tokenize.NAME, tokenize.OP, tokenize.NUMBER}
+        )
+
+
+OPTIONS_OF_NUMBA = re.compile(
+    r"\b(cache = True|fastmath =|parallel =|njit \(|@ (numba \. )?(njit|jit|vectorize|guvectorize)\b)"
+)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [p for p in MODULES if p != PACKAGE / "_kernels" / "jit.py"],
+    ids=lambda path: path.relative_to(PACKAGE).as_posix(),
+)
+def test_the_options_of_numba_stand_in_one_file_only(path):
+    match = OPTIONS_OF_NUMBA.search(code_of(path))
+    assert match is None, f"{match.group()}: compile through mcvi._kernels.jit, which owns the options"
+
+
+def test_the_search_for_options_of_numba_finds_those_of_the_decorator():
+    assert len(OPTIONS_OF_NUMBA.findall(code_of(PACKAGE / "_kernels" / "jit.py"))) >= 4
+
+
+MACHINE_PATH = re.compile(r"(?<![\w.:/])(/(home|root|tmp|work|opt|usr|Users|mnt|var)/\w|[A-Z]:\\\\?\w)")
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_no_module_names_a_path_of_some_machine(path):
+    assert MACHINE_PATH.search(path.read_text(encoding="utf-8")) is None
