@@ -51,8 +51,8 @@ class Distribution:
     @cached_property
     def parameters(self) -> dict[str, Any]:
         """The parameters that were given, by name."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
-        return {name: value for name, value in given.items() if value is not None}
+        held = vars(self)  # not getattr: a parameter that was not given may be computed on first look
+        return {field.name: held[field.name] for field in fields(self) if field.name in held}  # type: ignore[arg-type]
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
@@ -71,7 +71,7 @@ class Distribution:
 
     def __getstate__(self) -> dict[str, Any]:
         # Only the parameters: what is cached beside them is made again when it is needed.
-        return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
+        return dict(self.parameters)
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)

@@ -12,6 +12,7 @@ from mcvi import _checks
 from mcvi._trace import unbroadcast, value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._distribution import Distribution
+from mcvi.distributions._given import keep_given
 from mcvi.distributions._maths import Maths, widen
 from mcvi.random import Key
 
@@ -21,17 +22,21 @@ __all__ = ["Univariate"]
 class Univariate(Distribution):
     """A family of numbers.
 
-    A subclass names its parameters as fields and gives `_maths`, a `Maths` made of scalar functions. `_parameters`
-    returns what the scalar functions take, in their order, if that is not the fields as they are.
+    A subclass names its parameters as fields and gives `_maths`, a `Maths` made of scalar functions; a family that takes
+    one of two parameters for the same thing, a `Maths` for `either` (see `Bernoulli`). `_parameters` returns what the
+    scalar functions take, in their order, if that is not the fields as they are.
     """
 
     _maths: ClassVar[Maths]
     _rules: ClassVar[dict[str, str]]
 
     def __post_init__(self) -> None:
-        owner = type(self).__name__
+        owner, held = type(self).__name__, vars(self)
+        pages: Any = type(self)._maths
+        if isinstance(pages, dict):  # one page for each of several parameters
+            keep_given(self, pages)
         checked = {
-            name: _checks.parameter(getattr(self, name), owner, name, rule) for name, rule in self._rules.items()
+            name: _checks.parameter(held[name], owner, name, rule) for name, rule in self._rules.items() if name in held
         }
         _checks.together(owner, **checked)
         self._set(**checked)

@@ -1,0 +1,63 @@
+"""Families that take one parameter or another for the same thing: what is given is kept, the other is worked out."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from mcvi import _checks
+from mcvi.distributions._maths import Maths
+
+__all__ = ["either", "keep_given", "otherwise"]
+
+
+class _Otherwise:
+    """A field that is optional, and computed on first look where it was not given.
+
+    It is the default of a dataclass field: as an attribute of the class it reads None, which `dataclass` takes for the
+    default; an instance that was given the parameter holds it in its own dictionary, which comes first.
+    """
+
+    def __init__(self, convert: Callable[[Any], Any]) -> None:
+        self._convert = convert
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = f"_{name}_otherwise"
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return None
+        held = vars(instance)
+        if self._name not in held:
+            held[self._name] = instance._cast(self._convert(instance))
+        return held[self._name]
+
+
+def otherwise(convert: Callable[[Any], Any]) -> Any:
+    """Return the default of an optional parameter: ``convert(distribution)``, from the one that was given instead."""
+    return _Otherwise(convert)
+
+
+class _Either:
+    """A class attribute with a value for each of the parameters of which exactly one is given."""
+
+    def __init__(self, pages: dict[str, Maths]) -> None:
+        self._pages = pages
+
+    def __get__(self, instance: Any, owner: type) -> Any:
+        if instance is None:
+            return self._pages
+        return next(page for name, page in self._pages.items() if name in vars(instance))
+
+
+def either(**pages: Maths) -> Any:
+    """Return what a family gives as `_maths` if exactly one of several parameters is given: a page for each."""
+    return _Either(pages)
+
+
+def keep_given(distribution: Any, names: Iterable[str]) -> str:
+    """Return which one of the parameters `names` was given, and forget the fields of the others."""
+    held = vars(distribution)
+    given = _checks.one_of(type(distribution).__name__, **{name: held[name] for name in names})
+    for name in names:
+        if name != given:
+            del held[name]
+    return given

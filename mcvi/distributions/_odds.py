@@ -1,0 +1,87 @@
+"""What the families of success and failure share: a probability, given as `probs` or as its log odds, `logits`."""
+
+from typing import Any
+
+from autograd.extend import defvjp, primitive
+from scipy import special
+
+from mcvi import math
+from mcvi._kernels import elementary
+from mcvi._kernels.jit import scalar
+from mcvi.distributions._given import otherwise
+from mcvi.distributions._univariate import Univariate
+
+__all__ = ["Odds", "logits_otherwise", "of_logits", "of_probs", "probs_otherwise"]
+
+
+@scalar
+def of_logits(logits: float) -> Any:
+    """Return ``log p, log(1 - p)`` and their derivatives in `logits`."""
+    # One exp and one log1p serve all four; neither is ever of a large number.
+    small = elementary.exp(-abs(logits))
+    tail = elementary.log1p(small)
+    inside, outside = 1.0 / (1.0 + small), small / (1.0 + small)
+    if logits < 0.0:
+        return logits - tail, -tail, inside, -outside
+    return -tail, -logits - tail, outside, -inside
+
+
+@scalar
+def of_probs(probs: float) -> Any:
+    """Return ``log p, log(1 - p)`` and their derivatives in `probs`."""
+    return elementary.log(probs), elementary.log1p(-probs), 1.0 / probs, -1.0 / (1.0 - probs)
+
+
+def _logits(distribution: Any) -> Any:
+    return math.log(distribution.probs) - math.log1p(-distribution.probs)
+
+
+def _probs(distribution: Any) -> Any:
+    return math.sigmoid(distribution.logits)
+
+
+#: Defaults of the two fields.
+logits_otherwise = otherwise(_logits)
+probs_otherwise = otherwise(_probs)
+
+
+class Odds(Univariate):
+    """A family with a probability of success, given as `logits` or as `probs`.
+
+    Each of these is accurate in the parameter that was given: a failure is not one minus a rounded success.
+    """
+
+    logits: Any
+    probs: Any
+
+    @property
+    def _by_logits(self) -> bool:
+        return "logits" in self.parameters
+
+    @property
+    def _failure(self) -> Any:
+        return math.sigmoid(-self.logits) if self._by_logits else 1.0 - self.probs
+
+    @property
+    def _log_success(self) -> Any:
+        return -math.softplus(-self.logits) if self._by_logits else math.log(self.probs)
+
+    @property
+    def _log_failure(self) -> Any:
+        return -math.softplus(self.logits) if self._by_logits else math.log1p(-self.probs)
+
+    def _binary_entropy(self) -> Any:
+        """Return ``-p log p - (1 - p) log(1 - p)``; 0 at both ends."""
+        if self._by_logits:
+            size = abs(self.logits)
+            # Not softplus(l) - l sigmoid(l), which cancels for large l.
+            return math.softplus(-size) + size * math.sigmoid(-size)
+        return _entropy_of_probs(self.probs)
+
+
+@primitive
+def _entropy_of_probs(probs: Any) -> Any:
+    return 0.0 - special.xlogy(probs, probs) - special.xlog1py(1.0 - probs, -probs)
+
+
+defvjp(_entropy_of_probs, lambda ans, probs: lambda g: g * (math.log1p(-probs) - math.log(probs)))

@@ -1,0 +1,141 @@
+"""The Bernoulli distribution."""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from autograd import numpy as anp
+
+from mcvi._kernels import elementary
+from mcvi._kernels.jit import scalar
+from mcvi._trace import value_of
+from mcvi.distributions._given import either
+from mcvi.distributions._maths import FromUniform, Maths
+from mcvi.distributions._odds import Odds, logits_otherwise, of_logits, of_probs, probs_otherwise
+
+__all__ = ["Bernoulli"]
+
+
+@scalar
+def _prepare_logits(parameters: Any) -> Any:
+    return of_logits(parameters[0])
+
+
+@scalar
+def _prepare_probs(parameters: Any) -> Any:
+    return of_probs(parameters[0])
+
+
+@scalar
+def _log_density(x: float, constants: Any) -> Any:
+    log_success, log_failure, _, _ = constants
+    inside = log_success if x == 1.0 else log_failure if x == 0.0 else -np.inf
+    return inside if x == x else x
+
+
+@scalar
+def _score(x: float, constants: Any) -> Any:
+    _, _, success, failure = constants
+    inside = success if x == 1.0 else failure if x == 0.0 else 0.0
+    return 0.0, inside if x == x else x
+
+
+@scalar
+def _draw_logits(u: float, parameters: Any) -> Any:
+    return 1.0 if u < elementary.sigmoid(parameters[0]) else 0.0
+
+
+@scalar
+def _draw_probs(u: float, parameters: Any) -> Any:
+    return 1.0 if u < parameters[0] else 0.0
+
+
+@dataclass(frozen=True, eq=False, repr=False, kw_only=True)
+class Bernoulli(Odds):
+    r"""The Bernoulli distribution, :math:`P(1) = p, P(0) = 1 - p` with :math:`p = 1 / (1 + e^{-\ell})`.
+
+    Score: :math:`x - p` in `logits`, :math:`x/p - (1-x)/(1-p)` in `probs`. Fisher information: :math:`p(1-p)` in
+    `logits`, :math:`1/(p(1-p))` in `probs`.
+
+    Parameters
+    ----------
+    logits : array_like, keyword-only
+        The log odds :math:`\ell` of 1; finite.
+    probs : array_like, keyword-only
+        The probability :math:`p` of 1; in [0, 1]. Exactly one of the two is given; the other is computed when read.
+
+    Examples
+    --------
+    >>> from mcvi.distributions import Bernoulli
+    >>> q = Bernoulli(probs=[0.25, 1.0])
+    >>> q.log_prob(1)
+    array([-1.38629436,  0.        ])
+    >>> Bernoulli(logits=40.0).log_prob(0)
+    np.float64(-40.0)
+    """
+
+    logits: Any = logits_otherwise
+    probs: Any = probs_otherwise
+
+    discrete = True
+    _rules: ClassVar = {"logits": "finite", "probs": "probability"}
+    _maths = either(
+        logits=Maths.of(
+            parameters=1,
+            constants=4,
+            prepare=_prepare_logits,
+            log_density=_log_density,
+            score=_score,
+            sampler=FromUniform(_draw_logits, 1),
+        ),
+        probs=Maths.of(
+            parameters=1,
+            constants=4,
+            prepare=_prepare_probs,
+            log_density=_log_density,
+            score=_score,
+            sampler=FromUniform(_draw_probs, 1),
+        ),
+    )
+
+    def _mean(self) -> Any:
+        return self.probs
+
+    def _mode(self) -> Any:
+        odds = self.untraced
+        return np.where(odds.logits > 0 if odds._by_logits else odds.probs > 0.5, 1.0, 0.0)
+
+    def _variance(self) -> Any:
+        return self.probs * self._failure
+
+    def _entropy(self) -> Any:
+        return self._binary_entropy()
+
+    def _fisher(self) -> Any:
+        odds = self.untraced
+        with np.errstate(divide="ignore"):
+            information = odds._variance() ** (1.0 if odds._by_logits else -1.0)
+        return information[..., None, None]
+
+    def _cdf(self, value: Any) -> Any:
+        return _steps(value, 0.0, self._failure, 1.0)
+
+    def _log_cdf(self, value: Any) -> Any:
+        return _steps(value, -np.inf, self._log_failure, 0.0)
+
+    def _survival_function(self, value: Any) -> Any:
+        return _steps(value, 1.0, self.probs, 0.0)
+
+    def _log_survival_function(self, value: Any) -> Any:
+        return _steps(value, 0.0, self._log_success, -np.inf)
+
+    def _quantile(self, probability: Any) -> Any:
+        inside = (probability >= 0) & (probability <= 1)
+        return np.where(inside, np.where(probability > self.untraced._failure, 1.0, 0.0), np.nan)
+
+
+def _steps(value: Any, below: float, at_zero: Any, from_one: float) -> Any:
+    """Return a step function of `value`: nan at nan."""
+    value = value_of(value)
+    known = anp.where(value < 0, below, anp.where(value < 1, at_zero, from_one))
+    return anp.where(np.isnan(value), np.nan, known)
