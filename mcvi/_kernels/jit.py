@@ -63,10 +63,11 @@ def kernel(function: Callable[..., Any] | None = None, *, sums: bool = False) ->
         "error_model": "numpy",
         "nogil": True,
     }
-    dispatcher = numba.njit(function, cache=True, **options)
     try:
+        dispatcher = numba.njit(function, cache=True, **options)
         _salt(dispatcher, function, sums)
-    except AttributeError:  # Numba's internals moved: no cache rather than a stale one
+    except (AttributeError, RuntimeError):
+        # Numba's internals moved: no cache rather than a stale one. Or no folder can be written to: no cache.
         dispatcher = numba.njit(function, **options)
     return dispatcher
 
