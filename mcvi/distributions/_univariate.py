@@ -22,9 +22,9 @@ __all__ = ["Univariate"]
 class Univariate(Distribution):
     """A family of numbers.
 
-    A subclass names its parameters as fields and gives `_maths`, a `Maths` made of scalar functions; a family that takes
-    one of two parameters for the same thing, a `Maths` for `either` (see `Bernoulli`). `_parameters` returns what the
-    scalar functions take, in their order, if that is not the fields as they are.
+    A subclass names its parameters as fields and gives `_maths`, a `Maths` made of scalar functions; a family that
+    takes one of two parameters for the same thing, a `Maths` for `either` (see `Bernoulli`). `_parameters` returns what
+    the scalar functions take, in their order, if that is not the fields as they are.
     """
 
     _maths: ClassVar[Maths]
