@@ -1,10 +1,12 @@
 """exp, log and their relatives in plain arithmetic, so that the loops they stand in vectorise.
 
-Numba has no vector math library; a call of libm keeps a loop scalar, at 3 to 10 ns an element. These have no branch, no call
-and no integer/float conversion: special values are selects, exponents are bit casts, rounding is the addition
-of 1.5 * 2**52. Errors stay below 1 ulp for `exp` and `log`, 1.5 ulp for `log1p` and `expm1`, over the whole range,
+Numba has no vector math library; a call of libm keeps a loop scalar, at 3 to 10 ns an element. These have no branch, no
+call and no integer/float conversion: special values are selects, exponents are bit casts, rounding is the addition of
+1.5 * 2**52. Errors stay below 1 ulp for `exp` and `log`, 1.5 ulp for `log1p` and `expm1`, over the whole range,
 subnormal numbers included. Polynomials are interpolants at Chebyshev nodes of the reduced interval, so nearly minimax.
 """
+
+from typing import Any
 
 import numpy as np
 
@@ -29,13 +31,13 @@ _TINY = 5.0e-17  # below half an ulp of 1: expm1(x) and log1p(x) are x, signed z
 
 
 @scalar
-def _power_of_two(k):
+def _power_of_two(k: Any) -> Any:
     """Return ``2.0**k`` for an integer -1023 < k < 1024."""
     return float_of_bits((k + np.int64(1023)) << _52)
 
 
 @scalar
-def _exp_tail(r):
+def _exp_tail(r: float) -> Any:
     """Return ``exp(r) - 1 - r`` for abs(r) <= log(2)/2."""
     p = 2.0911236630261545e-09
     p = p * r + 2.510038549551032e-08
@@ -52,7 +54,7 @@ def _exp_tail(r):
 
 
 @scalar
-def exp(x):
+def exp(x: float) -> Any:
     """Return ``e**x``; subnormal results are rounded once, not flushed."""
     y = x * 1.0
     # Written so that nan passes through; at the clamps the result is already 0 or inf.
@@ -69,7 +71,7 @@ def exp(x):
 
 
 @scalar
-def expm1(x):
+def expm1(x: float) -> Any:
     """Return ``e**x - 1`` without cancellation near 0."""
     x = x * 1.0
     y = 710.0 if x > 710.0 else x
@@ -89,7 +91,7 @@ def expm1(x):
 
 
 @scalar
-def _log_reduced(f, e):
+def _log_reduced(f: float, e: float) -> Any:
     """Return ``e * log(2) + log(1 + f)`` for sqrt(1/2) <= 1 + f < sqrt(2): the odd series in f / (2 + f)."""
     s = f / (2.0 + f)
     z = s * s
@@ -106,7 +108,7 @@ def _log_reduced(f, e):
 
 
 @scalar
-def log_positive(x):
+def log_positive(x: float) -> Any:
     """Return ``log(x)`` for positive, normal, finite numbers only."""
     bits = bits_of_float(x * 1.0) + (_ONE - _SQRT_HALF)
     e = float_of_bits((bits >> _52) | _TWO_52) - _BIASED
@@ -114,7 +116,7 @@ def log_positive(x):
 
 
 @scalar
-def log(x):
+def log(x: float) -> Any:
     """Return the natural logarithm; ``log(0) = -inf``, nan below."""
     x = x * 1.0
     subnormal = x < _SMALLEST_NORMAL
@@ -127,7 +129,7 @@ def log(x):
 
 
 @scalar
-def log1p(x):
+def log1p(x: float) -> Any:
     """Return ``log(1 + x)`` without cancellation near 0; ``log1p(-1) = -inf``, nan below."""
     x = x * 1.0
     bits = bits_of_float(1.0 + x) + (_ONE - _SQRT_HALF)
@@ -144,7 +146,7 @@ def log1p(x):
 
 
 @scalar
-def sincos2pi(u):
+def sincos2pi(u: float) -> Any:
     """Return ``(sin(2 pi u), cos(2 pi u))`` for u in [0, 1)."""
     t = u * 4.0
     shifted = t + _ROUND
@@ -176,7 +178,7 @@ def sincos2pi(u):
 
 
 @scalar
-def sigmoid(x):
+def sigmoid(x: float) -> Any:
     """Return ``1 / (1 + exp(-x))``, down to subnormal results."""
     x = x * 1.0
     e = exp(-abs(x))
@@ -184,14 +186,14 @@ def sigmoid(x):
 
 
 @scalar
-def softplus(x):
+def softplus(x: float) -> Any:
     """Return ``log(1 + exp(x))``."""
     x = x * 1.0
     return (0.0 if x < 0.0 else x) + log1p(exp(-abs(x)))
 
 
 @scalar
-def tanh(x):
+def tanh(x: float) -> Any:
     """Return the hyperbolic tangent, from ``expm1`` so that small arguments keep their digits."""
     x = x * 1.0
     t = expm1(-2.0 * abs(x))
