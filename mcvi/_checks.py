@@ -151,6 +151,24 @@ def parameter(value: Any, owner: str, name: str, rule: str = "finite") -> Any:
     return array
 
 
+def lower_triangular(value: Any, owner: str, name: str) -> Any:
+    """Return a parameter as finite matrices ``(..., d, d)``, traced or not, that are zero above a positive diagonal."""
+    array = parameter(value, owner, name)
+    held = np.asarray(value_of(array))
+    if held.ndim < 2 or held.shape[-1] != held.shape[-2] or held.shape[-1] == 0:
+        raise ValueError(f"{owner}: {name} must have shape (..., d, d) with d >= 1; got {held.shape}.")
+    above = np.triu(held, 1) != 0
+    if above.any():
+        raise ValueError(
+            f"{owner}: {name} must be lower triangular; got {_first(above, held)}. "
+            "For a covariance matrix pass numpy.linalg.cholesky(covariance)."
+        )
+    bad = np.eye(held.shape[-1], dtype=bool) & ~(held > 0)
+    if bad.any():
+        raise ValueError(f"{owner}: the diagonal of {name} must be positive; got {_first(bad, held)}.")
+    return array
+
+
 def together(owner: str, **arrays: Any) -> tuple[int, ...]:
     """Return the shape to which the parameters of a distribution broadcast."""
     shapes = {name: np.shape(value_of(array)) for name, array in arrays.items()}

@@ -13,6 +13,7 @@ from mcvi._kernels.rows import group_sums
 from mcvi._trace import value_of
 from mcvi._typing import Array, FloatArray, RNGLike
 from mcvi.distributions._distribution import Distribution
+from mcvi.distributions._vectors import diagonal_matrix
 from mcvi.random import Key, generator
 
 __all__ = ["Independent"]
@@ -184,10 +185,3 @@ class Independent(Distribution):
 
     def _entropy(self) -> Any:
         return self._summed(self._inner("entropy", "closed-form entropy")())
-
-
-def diagonal_matrix(diagonal: Any) -> Any:
-    """Return ``(..., d, d)`` matrices with the given diagonals ``(..., d)``, traced or not."""
-    size = np.shape(diagonal)[-1]
-    # `where` and not a product with the identity: 0 * inf would be nan.
-    return anp.where(np.eye(size, dtype=bool), diagonal[..., None], 0.0)

@@ -1,0 +1,83 @@
+"""Parameters whose last axes belong to the event: their checks, and a batch of them as tables."""
+
+from math import prod
+from typing import Any
+
+import numpy as np
+from autograd import numpy as anp
+
+from mcvi import _checks
+from mcvi._trace import value_of
+from mcvi._typing import Array, FloatArray
+
+__all__ = ["Members", "batch_of", "diagonal_matrix", "event_value", "vector"]
+
+
+def vector(value: Any, owner: str, name: str, rule: str) -> Any:
+    """Return a checked parameter ``(..., d)``, traced or not."""
+    array = _checks.parameter(value, owner, name, rule)
+    shape = np.shape(value_of(array))
+    if not shape or shape[-1] == 0:
+        raise ValueError(f"{owner}: {name} must have shape (..., d) with d >= 1; got {shape}.")
+    return array
+
+
+def event_value(distribution: Any, value: Any) -> Any:
+    """Check that the last axes of `value` are those of an event; a batch in front of them may broadcast."""
+    shape, event = np.shape(value_of(value)), distribution.event_shape
+    if shape[len(shape) - len(event) :] != event or len(shape) < len(event):
+        expected = ", ".join(["...", *map(str, event)])
+        raise ValueError(f"{type(distribution).__name__}: value must have shape ({expected}); got {shape}.")
+    return value
+
+
+def diagonal_matrix(diagonal: Any) -> Any:
+    """Return ``(..., d, d)`` matrices with the given diagonals ``(..., d)``, traced or not."""
+    size = np.shape(value_of(diagonal))[-1]
+    # `where` and not a product with the identity: 0 * inf would be nan.
+    return anp.where(np.eye(size, dtype=bool), diagonal[..., None], 0.0)
+
+
+def batch_of(owner: str, **batches: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[int, ...]:
+    """Return the shape to which the batches of the parameters broadcast.
+
+    Each is given as ``name=(shape, event)``: the shape of the parameter, and the part of it that is the event.
+    """
+    sizes = {event[-1] for _, event in batches.values()}
+    try:
+        if len(sizes) > 1:
+            raise ValueError
+        return np.broadcast_shapes(*(shape[: len(shape) - len(event)] for shape, event in batches.values()))
+    except ValueError:
+        listing = ", ".join(f"{name} {shape}" for name, (shape, _) in batches.items())
+        raise ValueError(
+            f"{owner}: the parameters must have the same d and batches that broadcast; got shapes {listing}."
+        ) from None
+
+
+class Members:
+    """Values and parameters as the flat tables that a kernel walks: `(rows, members, d)` and one table per parameter.
+
+    A parameter that several members share is stored once; its index says which members take which row.
+    """
+
+    def __init__(self, value: Any, batch: tuple[int, ...], event_axes: int = 1) -> None:
+        value = np.asarray(value, np.float64)
+        event = value.shape[-event_axes:]
+        lead = value.shape[: value.ndim - event_axes]
+        #: What the log density of `value` is shaped like.
+        self.shape = np.broadcast_shapes(lead, batch)
+        #: The batch, with axes of length 1 stretched to those of `value`.
+        self.batch = self.shape[len(self.shape) - len(batch) :]
+        members = prod(self.batch)
+        rows = prod(self.shape[: len(self.shape) - len(batch)])
+        stretched = np.broadcast_to(value, (*self.shape, *event))
+        self.value: FloatArray = np.ascontiguousarray(stretched).reshape(rows, members, *event)
+
+    def table(self, parameter: Any, event_axes: int) -> tuple[FloatArray, Array]:
+        """Return a parameter as a table of its distinct rows, and for each member the row that it takes."""
+        parameter = np.ascontiguousarray(parameter, np.float64)
+        batch = parameter.shape[: parameter.ndim - event_axes]
+        distinct = prod(batch)
+        index = np.broadcast_to(np.arange(distinct).reshape(batch), self.batch).reshape(-1)
+        return parameter.reshape(distinct, *parameter.shape[parameter.ndim - event_axes :]), index
