@@ -179,6 +179,22 @@ def together(owner: str, **arrays: Any) -> tuple[int, ...]:
         raise ValueError(f"{owner}: the parameters must broadcast together; got shapes {listing}.") from None
 
 
+def ordered(owner: str, **ends: Any) -> None:
+    """Check that the first of two arrays lies below the second, at a distance that is a number."""
+    (low_name, low), (high_name, high) = ends.items()
+    low, high = np.broadcast_arrays(low, high)
+    with np.errstate(over="ignore"):
+        width = high - low
+    bad = ~((width > 0) & (width < np.inf))
+    if bad.any():
+        rule = (
+            f"{low_name} must be below {high_name}"
+            if not (width[bad][0] > 0)
+            else (f"{high_name} - {low_name} must be finite")
+        )
+        raise ValueError(f"{owner}: {rule}; got {low_name} {low[bad][0]!s}, {high_name} {_first(bad, high)}.")
+
+
 def one_of(owner: str, **arguments: Any) -> str:
     """Return the name of the one argument that is not None."""
     given = [name for name, value in arguments.items() if value is not None]

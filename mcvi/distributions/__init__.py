@@ -2,16 +2,24 @@
 
 from mcvi.distributions._distribution import Distribution
 from mcvi.distributions.bernoulli import Bernoulli
+from mcvi.distributions.exponential import Exponential
 from mcvi.distributions.independent import Independent
+from mcvi.distributions.laplace import Laplace
+from mcvi.distributions.logistic import Logistic
 from mcvi.distributions.multivariate_normal_diag import MultivariateNormalDiag
 from mcvi.distributions.multivariate_normal_tril import MultivariateNormalTriL
 from mcvi.distributions.normal import Normal
+from mcvi.distributions.uniform import Uniform
 
 __all__ = [
     "Bernoulli",
     "Distribution",
+    "Exponential",
     "Independent",
+    "Laplace",
+    "Logistic",
     "MultivariateNormalDiag",
     "MultivariateNormalTriL",
     "Normal",
+    "Uniform",
 ]

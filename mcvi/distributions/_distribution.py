@@ -190,7 +190,7 @@ class Distribution:
         return self._statistic("_mean", "mean")
 
     def mode(self) -> Any:
-        """Return the most probable value of each member of the batch; nan where there is none."""
+        """Return the most probable value of each member of the batch; nan where no peak lies inside the support."""
         return self._statistic("_mode", "mode")
 
     def variance(self) -> Any:
@@ -201,7 +201,8 @@ class Distribution:
         """Return the standard deviation of each number of a draw."""
         from autograd import numpy as anp
 
-        return anp.sqrt(self.variance())
+        with np.errstate(invalid="ignore"):
+            return anp.sqrt(self.variance())
 
     def covariance(self) -> Any:
         """Return the covariance matrix of an event, ``(*batch_shape, d, d)``; families of vectors only."""
@@ -214,23 +215,28 @@ class Distribution:
 
     def cdf(self, value: Any) -> Any:
         """Return ``P(Z <= value)``."""
-        return self._cast(self._ability("_cdf", "cdf")(self._checked(value)))
+        return self._at("_cdf", "cdf", value)
 
     def log_cdf(self, value: Any) -> Any:
         """Return ``log P(Z <= value)``, accurate where the probability underflows if the family knows how."""
-        return self._cast(self._ability("_log_cdf", "cdf")(self._checked(value)))
+        return self._at("_log_cdf", "cdf", value)
 
     def survival_function(self, value: Any) -> Any:
         """Return ``P(Z > value)``."""
-        return self._cast(self._ability("_survival_function", "cdf")(self._checked(value)))
+        return self._at("_survival_function", "cdf", value)
 
     def log_survival_function(self, value: Any) -> Any:
         """Return ``log P(Z > value)``, accurate where the probability underflows if the family knows how."""
-        return self._cast(self._ability("_log_survival_function", "cdf")(self._checked(value)))
+        return self._at("_log_survival_function", "cdf", value)
 
     def quantile(self, probability: Any) -> Any:
         """Return the smallest value whose `cdf` is at least `probability`; nan outside [0, 1]."""
-        return self._cast(self._ability("_quantile", "quantile")(self._checked(probability)))
+        return self._at("_quantile", "quantile", probability)
+
+    def _at(self, method: str, what: str, value: Any) -> Any:
+        function = self._ability(method, what)
+        with np.errstate(all="ignore"):  # a value beyond every number's reach is an answer, not an accident
+            return self._cast(function(self._checked(value)))
 
     def _checked(self, value: Any) -> Any:
         return _checks.real_array(value, f"{type(self).__name__}: value")
@@ -245,7 +251,9 @@ class Distribution:
         return NotImplementedError(f"{type(self).__name__} has no {what.removeprefix('a ')}. {remedy}")
 
     def _statistic(self, method: str, what: str) -> Any:
-        return self._shaped(self._ability(method, f"closed-form {what}")(), (*self.batch_shape, *self.event_shape))
+        function = self._ability(method, f"closed-form {what}")
+        with np.errstate(all="ignore"):
+            return self._shaped(function(), (*self.batch_shape, *self.event_shape))
 
     def _shaped(self, result: Any, shape: tuple[int, ...]) -> Any:
         if np.shape(value_of(result)) != shape:
@@ -255,7 +263,8 @@ class Distribution:
     def _cast(self, result: Any) -> Any:
         if is_traced(result):
             return result
-        return np.asarray(result).astype(self.dtype, copy=False)[()]
+        with np.errstate(over="ignore"):  # beyond float32 is inf, quietly
+            return np.asarray(result).astype(self.dtype, copy=False)[()]
 
 
 def _short(value: Any) -> str:

@@ -29,6 +29,8 @@ class Univariate(Distribution):
 
     _maths: ClassVar[Maths]
     _rules: ClassVar[dict[str, str]]
+    #: The parameters at which a draw is itself the noise that `transport` takes; for pathwise families.
+    _standard: ClassVar[tuple[float, ...] | None] = None
 
     def __post_init__(self) -> None:
         owner, held = type(self).__name__, vars(self)
@@ -60,8 +62,16 @@ class Univariate(Distribution):
         return self._maths.prepared(self._columns)
 
     def _draw(self, key: Key, first: int, count: int) -> FloatArray:
+        return self._filled(key, first, count, self._columns)
+
+    def _noise(self, key: Key, first: int, count: int) -> FloatArray:
+        if self._standard is None:
+            return super()._noise(key, first, count)
+        return self._filled(key, first, count, np.array(self._standard)[:, None])
+
+    def _filled(self, key: Key, first: int, count: int, columns: FloatArray) -> FloatArray:
         out = np.empty(count * self.elements)
-        self._maths.sampler.fill(key, first, self.elements, self._columns, out)
+        self._maths.sampler.fill(key, first, self.elements, columns, out)
         return out.reshape(count, *self.batch_shape)
 
     def _log_prob(self, value: Any) -> Any:
@@ -91,18 +101,19 @@ class Univariate(Distribution):
     # Tails from the cdf, where the page has nothing better.
 
     def _log_cdf(self, value: Any) -> Any:
-        return _quiet_log(self._ability("_cdf", "cdf")(value))
+        return log_of(self._ability("_cdf", "cdf")(value), self._survival_function(value))
 
     def _survival_function(self, value: Any) -> Any:
         return 1.0 - self._ability("_cdf", "cdf")(value)
 
     def _log_survival_function(self, value: Any) -> Any:
-        return _quiet_log(self._survival_function(value))
+        return log_of(self._survival_function(value), self._ability("_cdf", "cdf")(value))
 
 
-def _quiet_log(probability: Any) -> Any:
-    with np.errstate(divide="ignore"):
-        return anp.log(probability)
+def log_of(probability: Any, complement: Any) -> Any:
+    """Return the log of a probability, from it or its complement, whichever is small: neither end loses digits."""
+    small = value_of(probability) < 0.5
+    return anp.where(small, anp.log(anp.where(small, probability, 1.0)), anp.log1p(-anp.where(small, 0.0, complement)))
 
 
 def _columns(maths: Maths, parameters: list[Any], shape: tuple[int, ...]) -> FloatArray:

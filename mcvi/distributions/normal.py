@@ -10,10 +10,9 @@ from autograd import numpy as anp
 from mcvi import math
 from mcvi._kernels import elementary
 from mcvi._kernels.jit import scalar
-from mcvi._typing import ArrayLike, FloatArray
+from mcvi._typing import ArrayLike
+from mcvi.distributions._location_scale import SymmetricLocationScale
 from mcvi.distributions._maths import FromNormal, Maths
-from mcvi.distributions._univariate import Univariate
-from mcvi.random import Key, standard_normals
 
 __all__ = ["Normal"]
 
@@ -47,7 +46,7 @@ def _transport(noise: float, parameters: Any) -> Any:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Normal(Univariate):
+class Normal(SymmetricLocationScale):
     r"""The normal distribution, :math:`p(x) = \exp(-(x-\mu)^2 / 2\sigma^2) / (\sigma\sqrt{2\pi})`.
 
     Score: :math:`(x-\mu)/\sigma^2` in `loc`, :math:`((x-\mu)^2/\sigma^2 - 1)/\sigma` in `scale`. Fisher information:
@@ -73,8 +72,6 @@ class Normal(Univariate):
     loc: ArrayLike
     scale: ArrayLike
 
-    pathwise = True
-    _rules = {"loc": "finite", "scale": "positive"}
     _maths = Maths.of(
         parameters=2,
         constants=3,
@@ -83,18 +80,6 @@ class Normal(Univariate):
         score=_score,
         sampler=FromNormal(_transport, 2),
     )
-
-    def _noise(self, key: Key, first: int, count: int) -> FloatArray:
-        return standard_normals(key, first, count, self.elements).reshape(count, *self.batch_shape)
-
-    def transport(self, noise: Any) -> Any:
-        """Return ``loc + scale * noise`` for standard normal noise."""
-        return self.loc + self.scale * noise
-
-    def _mean(self) -> Any:
-        return self.loc
-
-    _mode = _mean
 
     def _variance(self) -> Any:
         return self.scale**2  # type: ignore[operator]
@@ -106,20 +91,11 @@ class Normal(Univariate):
         scale = np.broadcast_to(self.untraced.scale, self.batch_shape)[..., None, None]
         return np.diag([1.0, 2.0]) / scale**2
 
-    def _standardised(self, value: Any) -> Any:
-        return (value - self.loc) / self.scale
+    def _standard_cdf(self, t: Any) -> Any:
+        return math.ndtr(t)
 
-    def _cdf(self, value: Any) -> Any:
-        return math.ndtr(self._standardised(value))
+    def _standard_log_cdf(self, t: Any) -> Any:
+        return math.log_ndtr(t)
 
-    def _log_cdf(self, value: Any) -> Any:
-        return math.log_ndtr(self._standardised(value))
-
-    def _survival_function(self, value: Any) -> Any:
-        return math.ndtr(-self._standardised(value))
-
-    def _log_survival_function(self, value: Any) -> Any:
-        return math.log_ndtr(-self._standardised(value))
-
-    def _quantile(self, probability: Any) -> Any:
-        return self.loc + self.scale * math.ndtri(probability)
+    def _standard_quantile(self, probability: Any) -> Any:
+        return math.ndtri(probability)
