@@ -1,1 +1,28 @@
 """Monte Carlo variational inference: estimators with honest error bars."""
+
+from mcvi import distributions
+from mcvi.entropy import ELBOForms, elbo_ratio, entropy_shannon, renyi_alpha, renyi_curve, renyi_ratio
+from mcvi.estimate import Estimate
+from mcvi.monte_carlo import (
+    expectation,
+    expectation_importance_sampler,
+    expectation_importance_sampler_logspace,
+    expectation_self_normalized,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ELBOForms",
+    "Estimate",
+    "distributions",
+    "elbo_ratio",
+    "entropy_shannon",
+    "expectation",
+    "expectation_importance_sampler",
+    "expectation_importance_sampler_logspace",
+    "expectation_self_normalized",
+    "renyi_alpha",
+    "renyi_curve",
+    "renyi_ratio",
+]

@@ -112,6 +112,54 @@ def result_shape(result: Any, expected: tuple[int, ...], name: str) -> Any:
     return result
 
 
+def sample_shape(z: Any, expected: tuple[int, ...]) -> Any:
+    """Check the shape of what a user's distribution drew."""
+    if z.shape != expected:
+        raise ValueError(f"q.sample(n={expected[0]}) returned shape {z.shape}; expected {expected}.")
+    return z
+
+
+def distribution(value: Any, name: str) -> None:
+    """Check that `value` has what every distribution has."""
+    missing = [part for part in ("batch_shape", "event_shape", "sample", "log_prob") if not hasattr(value, part)]
+    if isinstance(value, type) or missing:
+        what = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
+        lack = "; make an instance of it" if isinstance(value, type) else f", which has no {', '.join(missing)}"
+        raise TypeError(
+            f"{name} must be a distribution (with batch_shape, event_shape, sample and log_prob); got {what}{lack}."
+        )
+
+
+def real_scalar(value: Any, name: str) -> float:
+    """Return a single real number as a float."""
+    array = real_array(value, name)
+    if np.ndim(value_of(array)) != 0:
+        raise ValueError(f"{name} must be scalar; got shape {np.shape(value_of(array))}.")
+    if np.isnan(value_of(array)):
+        raise ValueError(f"{name} must be a real number; got nan.")
+    return float(value_of(array))
+
+
+def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...], name: str, target_name: str) -> None:
+    """Check that an argument of `shape` broadcasts to `target`."""
+    try:
+        fits = np.broadcast_shapes(shape, target) == target
+    except ValueError:
+        fits = False
+    if not fits:
+        raise ValueError(f"{name} must broadcast to {target_name} {target}; got shape {shape}.")
+
+
+def order(alpha: Any) -> Any:
+    """Return a Renyi order as a float array; any real number, and +-inf for the limits."""
+    alpha = real_array(alpha, "alpha")
+    held = np.asarray(value_of(alpha))
+    bad = np.isnan(held)
+    if bad.any():
+        raise ValueError(f"alpha must be a real number; got {_first(bad, held)}.")
+    return alpha
+
+
 def _first(bad: Any, array: Any) -> str:
     """Say which element offends: its value, and its index unless there is only one."""
     index = tuple(int(i) for i in np.argwhere(bad)[0])

@@ -1,0 +1,246 @@
+"""Blocks of draws, and what the functions of an estimator make of them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from math import prod
+from typing import Any, Self
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+from mcvi import _checks
+from mcvi._kernels.reduce import all_below_infinity, log_ratio
+from mcvi._trace import is_traced
+from mcvi._typing import FloatArray, RNGLike
+from mcvi.accumulate import NonFinite
+from mcvi.distributions import Distribution
+from mcvi.random import Key, as_key, generator, tile_rows
+
+__all__ = ["Draws", "Function", "LogWeight", "Traced", "is_compiled"]
+
+# Draws in a block: enough that the calls from Python cost little, few enough that a block stays in the caches.
+_DRAWS = 2**14
+_NUMBERS = 2**17
+
+
+class Traced(Exception):
+    """A function returned a value that autograd traces: the estimate has to be computed on its tape."""
+
+
+@dataclass(frozen=True)
+class Draws:
+    """`n` draws in blocks of a fixed number of rows: addressed draws from `q`, or the rows of `z`."""
+
+    q: Any
+    n: int
+    z: Any = None
+    key: Key | None = None
+
+    @classmethod
+    def of(cls, q: Any, n: Any, z: Any, rng: RNGLike, name: str = "q") -> Self:
+        """Check the arguments of an estimator, and decide where its draws come from."""
+        _checks.distribution(q, name)
+        _checks.one_source_of_draws(n, z)
+        if z is not None:
+            z = _checks.draws(z, tuple(q.batch_shape), tuple(q.event_shape))
+            return cls(q, len(z), z)
+        return cls(q, _checks.draw_count(n), None, as_key(rng))
+
+    @cached_property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The batch shape of `q`."""
+        return tuple(self.q.batch_shape)
+
+    @cached_property
+    def dtype(self) -> np.dtype[Any]:
+        """The dtype of results: that of `q`."""
+        return self.q.dtype if isinstance(self.q, Distribution) else np.dtype(np.float64)
+
+    @cached_property
+    def _rows(self) -> int:
+        elements = prod(self.batch_shape) * prod(self.q.event_shape)
+        unit = tile_rows(elements)
+        return max(unit, min(_DRAWS, _NUMBERS // max(elements, 1)) // unit * unit)
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are."""
+        return -(-self.n // self._rows)
+
+    def first(self, block: int) -> int:
+        """Return the number of the first draw of a block."""
+        return block * self._rows
+
+    def block(self, block: int) -> Any:
+        """Return a block of draws, ``(rows, *batch_shape, *event_shape)``."""
+        first = self.first(block)
+        count = min(self._rows, self.n - first)
+        if self.z is not None:
+            return self.z[first : first + count]
+        assert self.key is not None
+        if isinstance(self.q, Distribution):
+            return self.q._draw(self.key, first, count)
+        z = _checks.real_array(self.q.sample(count, rng=generator(self.key, block)), "what q.sample returned")
+        if is_traced(z):
+            raise Traced
+        return _checks.sample_shape(z, (count, *self.batch_shape, *self.q.event_shape))
+
+    def whole(self) -> Any:
+        """Return all draws at once, with their derivatives in the parameters of `q`, for a pass that autograd traces."""
+        q = self.q
+        if self.z is not None:
+            return self.z
+        blocks = range(self.blocks)
+        if getattr(q, "is_traced", not isinstance(q, Distribution)) and _has_transport(q):
+            noise = [self._noise(block) for block in blocks]
+            return q.transport(np.concatenate(noise))
+        if isinstance(q, Distribution) and q.is_traced:
+            raise NotImplementedError(
+                f"{type(q).__name__} has no pathwise derivative of its draws, so that a gradient through n= draws of it "
+                "would be wrong. Use expectation(..., gradient='score'), or a surrogate loss, or pass draws with z=, "
+                "which count as constants."
+            )
+        return np.concatenate([self.block(block) for block in blocks])
+
+    def _noise(self, block: int) -> Any:
+        assert self.key is not None
+        first = self.first(block)
+        count = min(self._rows, self.n - first)
+        if isinstance(self.q, Distribution):
+            return self.q._noise(self.key, first, count)
+        return self.q.noise(count, rng=generator(self.key, block))
+
+    def constant(self) -> Any:
+        """Return all draws at once as constants."""
+        if self.z is not None:
+            return self.z
+        q = self.q.untraced if isinstance(self.q, Distribution) else self.q
+        plain = Draws(q, self.n, None, self.key)
+        return np.concatenate([plain.block(block) for block in range(plain.blocks)])
+
+
+def _has_transport(q: Any) -> bool:
+    return q.pathwise if isinstance(q, Distribution) else hasattr(q, "transport") and hasattr(q, "noise")
+
+
+def is_compiled(function: Any) -> bool:
+    """Tell whether a log density is known to the compiler: that of a family of ours, or a function made by numba."""
+    return isinstance(function, Dispatcher) or _family(function) is not None
+
+
+def _family(function: Any) -> Distribution | None:
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, Distribution) and getattr(function, "__func__", None) is Distribution.log_prob:
+        return owner
+    return None
+
+
+@dataclass(frozen=True)
+class Function:
+    """A user's function of a block of draws, as a block ``(rows, columns)`` of float64."""
+
+    function: Callable[[Any], Any]
+    name: str
+    batch_shape: tuple[int, ...]
+
+    def __call__(self, z: Any) -> FloatArray:
+        """Evaluate and check the shape."""
+        result = self.traced(z)
+        if is_traced(result):
+            raise Traced
+        wide = np.broadcast_to(np.asarray(result, np.float64), (len(z), *self.batch_shape))
+        return np.ascontiguousarray(wide)
+
+    def traced(self, z: Any) -> Any:
+        """Evaluate and check the shape, and nothing else."""
+        return _checks.result_shape(self.function(z), (len(z), *self.batch_shape), self.name)
+
+
+@dataclass(frozen=True)
+class LogDensity:
+    """The log density of a distribution at a block of draws."""
+
+    distribution: Any
+    name: str
+    batch_shape: tuple[int, ...]
+
+    def __call__(self, z: Any) -> FloatArray:
+        """Return a block of log densities."""
+        p = self.distribution
+        if isinstance(p, Distribution):
+            if not p.is_traced and not is_traced(z):
+                z = np.asarray(z, np.float64)
+                if p.batch_shape == self.batch_shape:
+                    return p._log_prob_block(z)
+                if p.batch_shape == ():
+                    flat = z.reshape(-1, *z.shape[1 + len(self.batch_shape) :])
+                    return p._log_prob_block(flat).reshape(len(z), -1)
+            else:
+                raise Traced
+        return Function(p.log_prob, self.name, self.batch_shape)(z)
+
+    def traced(self, z: Any) -> Any:
+        """Evaluate and check the shape, and nothing else."""
+        return Function(self.distribution.log_prob, self.name, self.batch_shape).traced(z)
+
+
+def log_density(function: Any, name: str, q: Any) -> Function | LogDensity:
+    """Return a log density as a function of blocks; that of a family of ours skips what was checked already."""
+    _checks.function(function, name)
+    family = _family(function)
+    shape = tuple(q.batch_shape)
+    if family is not None and tuple(family.event_shape) == tuple(q.event_shape):
+        return LogDensity(family, name, shape)
+    return Function(function, name, shape)
+
+
+@dataclass(frozen=True)
+class LogWeight:
+    """``log p(z) - log q(z)`` of a block of draws; -inf where p excludes a draw."""
+
+    log_p: Function | LogDensity
+    log_q: Function | LogDensity
+
+    @classmethod
+    def of(cls, log_p: Any, q: Any, name: str = "log_p") -> Self:
+        """Pair a target with a proposal."""
+        return cls(log_density(log_p, name, q), _density_of(q))
+
+    @property
+    def name(self) -> str:
+        """What a warning calls it."""
+        return f"{self.log_p.name}(z) - q.log_prob(z)"
+
+    def __call__(self, z: Any) -> FloatArray:
+        """Return a block ``(rows, columns)``."""
+        log_p, log_q = self.log_p(z), self.log_q(z)
+        out = np.empty_like(log_p)
+        log_ratio(log_p.reshape(-1), log_q.reshape(-1), out.reshape(-1))
+        return out
+
+    def traced(self, z: Any) -> Any:
+        """Evaluate on the tape."""
+        return self.log_p.traced(z) - self.log_q.traced(z)
+
+
+def _density_of(q: Any) -> Function | LogDensity:
+    shape = tuple(q.batch_shape)
+    return (
+        LogDensity(q, "q.log_prob", shape) if isinstance(q, Distribution) else Function(q.log_prob, "q.log_prob", shape)
+    )
+
+
+def watched(values: FloatArray, first: int, z: Any) -> NonFinite:
+    """Count what is nan or +inf among the values of a block."""
+    if all_below_infinity(values.reshape(-1)):
+        return NonFinite()
+    return NonFinite.of(values, first, z)
+
+
+def with_note(draws: Draws, block: int, error: Exception) -> None:
+    """Say on an exception from a user's function which draws it came from."""
+    first = draws.first(block)
+    source = "the draws given as z" if draws.key is None else f"the draws of rng={draws.key!r}"
+    last = min(first + draws._rows, draws.n) - 1
+    error.add_note(f"raised in block {block}: draws {first} to {last} of {source}.")

@@ -1,0 +1,62 @@
+"""The estimators as functions that autograd can differentiate: the same numbers, on its tape, from all draws at once."""
+
+from typing import Any
+
+import numpy as np
+from autograd import numpy as anp
+from autograd.extend import defvjp, primitive
+
+from mcvi._trace import value_of
+
+__all__ = ["importance_mean", "log_mean_power", "score_term", "self_normalized_mean"]
+
+# Below this the logarithm of a mean power loses digits unless it is written about the mean log weight.
+SMALL_POWER = 0.1
+
+
+def _largest(x: Any) -> Any:
+    """Return the maximum over draws as a constant, 0 where it is not finite."""
+    largest = np.max(value_of(x), axis=0)
+    return np.where(np.isfinite(largest), largest, 0.0)
+
+
+def log_mean_power(log_w: Any, power: Any) -> Any:
+    """Return ``log(mean(w**power)) / power`` over axis 0; the mean of `log_w` at power 0, and without loss near it."""
+    held, small = value_of(log_w), np.abs(value_of(power)) < SMALL_POWER
+    spread = np.max(held, axis=0) - np.min(held, axis=0)
+    with np.errstate(invalid="ignore"):
+        small = small & (np.abs(value_of(power)) * spread <= 1.0) & np.isfinite(spread)
+    zero = value_of(power) == 0
+    large_power = anp.where(small | zero, 1.0, power)
+    scaled = large_power * log_w
+    centre = _largest(scaled)
+    far = (anp.log(anp.mean(anp.exp(scaled - centre), axis=0)) + centre) / large_power
+    if not (small.any() or zero.any()):
+        return far
+    middle = np.where(small, np.mean(held, axis=0), 0.0)
+    # A power of zero takes the mean: its derivative in log_w is the limit of the others'.
+    tiny_power = anp.where(small & ~zero, power, 1.0)
+    deviation = anp.where(small & ~zero, log_w - middle, 0.0)
+    near = middle + anp.log1p(anp.mean(anp.expm1(tiny_power * deviation), axis=0)) / tiny_power
+    return anp.where(zero, anp.mean(log_w, axis=0), anp.where(small, near, far))
+
+
+def importance_mean(f: Any, log_w: Any) -> Any:
+    """Return ``mean(f exp(log_w))`` over axis 0."""
+    centre = _largest(log_w)
+    return anp.mean(f * anp.exp(log_w - centre), axis=0) * np.exp(centre)
+
+
+def self_normalized_mean(f: Any, log_w: Any) -> Any:
+    """Return ``sum(w f) / sum(w)`` over axis 0."""
+    w = anp.exp(log_w - _largest(log_w))
+    return anp.sum(w * f, axis=0) / anp.sum(w, axis=0)
+
+
+@primitive
+def score_term(log_prob: Any) -> Any:
+    """Return zeros that carry the derivative of `log_prob`: a score function's share in a value that it leaves alone."""
+    return np.zeros(np.shape(log_prob))
+
+
+defvjp(score_term, lambda ans, log_prob: lambda g: g)

@@ -1,0 +1,311 @@
+"""Sums over the rows of a block, and the merging of two such sums.
+
+A block is `(rows, columns)`; a column is a member of the batch. The state of a sum is `(k, columns)`.
+Every kernel sums runs of rows first and then the runs, so that rounding does not grow with the length of a block.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from mcvi._kernels.bits import maximum
+from mcvi._kernels.elementary import exp, expm1
+from mcvi._kernels.jit import kernel, scalar
+
+_RUN = 256
+
+
+@kernel(sums=True)
+def _largest(v: Any) -> float:
+    largest = -np.inf
+    for i in range(v.size):
+        largest = maximum(largest, v[i])
+    return largest
+
+
+@kernel(sums=True)
+def _exponential_sums(v: Any, scale: float, centre: float) -> tuple[float, float]:
+    first, second = 0.0, 0.0
+    for start in range(0, v.size, _RUN):
+        run_first, run_second = 0.0, 0.0
+        for i in range(start, min(start + _RUN, v.size)):
+            e = exp(scale * v[i] - centre)
+            run_first += e
+            run_second += e * e
+        first += run_first
+        second += run_second
+    return first, second
+
+
+@kernel(sums=True)
+def _extremes(v: Any) -> tuple[float, float]:
+    largest, smallest = -np.inf, -np.inf
+    for i in range(v.size):
+        largest = maximum(largest, v[i])
+        smallest = maximum(smallest, -v[i])
+    return largest, -smallest
+
+
+@kernel
+def log_moments(v: Any, scale: Any, out: Any) -> None:
+    """Set rows of `out` to m = max(scale v), sum of exp(scale v - m), sum of its square, and max(v).
+
+    The largest term is exactly 1: nothing overflows and nothing that matters underflows. ``-inf`` is a weight of zero; nan is
+    kept; with m = +inf the sums are those of the infinite terms alone.
+    """
+    rows, columns = v.shape
+    if columns == 1:
+        flat = v.reshape(-1)
+        s = scale[0]
+        high, low = _extremes(flat)
+        m = s * high if s > 0 else s * low
+        first, second = _exponential_sums(flat, s, m) if abs(m) < np.inf else (np.nan, np.nan)
+        out[0, 0], out[1, 0], out[2, 0], out[3, 0] = m, first, second, high
+    else:
+        run_first, run_second = np.zeros(columns), np.zeros(columns)
+        for j in range(columns):
+            out[0, j] = -np.inf
+            out[1, j] = 0.0
+            out[2, j] = 0.0
+            out[3, j] = -np.inf
+        for i in range(rows):
+            for j in range(columns):
+                out[0, j] = maximum(out[0, j], scale[j] * v[i, j])
+                out[3, j] = maximum(out[3, j], v[i, j])
+        for start in range(0, rows, _RUN):
+            for j in range(columns):
+                run_first[j] = 0.0
+                run_second[j] = 0.0
+            for i in range(start, min(start + _RUN, rows)):
+                for j in range(columns):
+                    e = exp(scale[j] * v[i, j] - out[0, j])
+                    run_first[j] += e
+                    run_second[j] += e * e
+            for j in range(columns):
+                out[1, j] += run_first[j]
+                out[2, j] += run_second[j]
+    for j in range(columns):
+        if out[0, j] == -np.inf:  # all weights are zero: (-inf) - (-inf) above is nan
+            out[1, j], out[2, j] = 0.0, 0.0
+        elif out[0, j] == np.inf:
+            infinite = 0.0
+            for i in range(rows):
+                if scale[j] * v[i, j] == np.inf:
+                    infinite += 1.0
+            out[1, j], out[2, j] = infinite, infinite
+
+
+@scalar
+def _weight(m: float, largest: float) -> float:
+    # equal first: (-inf) - (-inf) and inf - inf are nan
+    return 1.0 if m == largest else exp(m - largest)
+
+
+@kernel
+def merge_log_moments(a: Any, b: Any, out: Any) -> None:
+    """Merge two states of `log_moments`: the smaller maximum's sums are scaled down to the larger's.
+
+    A state of `signed_log_moments` merges in the same way; it has no fourth row.
+    """
+    for j in range(a.shape[1]):
+        m = maximum(a[0, j], b[0, j])
+        wa, wb = _weight(a[0, j], m), _weight(b[0, j], m)
+        out[0, j] = m
+        out[1, j] = a[1, j] * wa + b[1, j] * wb
+        out[2, j] = a[2, j] * (wa * wa) + b[2, j] * (wb * wb)
+        if a.shape[0] == 4:
+            out[3, j] = maximum(a[3, j], b[3, j])
+
+
+@kernel
+def signed_log_moments(log_w: Any, f: Any, t: Any, out: Any) -> None:
+    """Set rows of `out` to m = max(t), sum of sign(f) exp(t - m), sum of exp(t - m)**2, with t = log|f| + log w given."""
+    rows, columns = t.shape
+    for j in range(columns):
+        m = -np.inf
+        for i in range(rows):
+            m = maximum(m, t[i, j])
+        first, second = 0.0, 0.0
+        for start in range(0, rows, _RUN):
+            run_first, run_second = 0.0, 0.0
+            for i in range(start, min(start + _RUN, rows)):
+                e = _weight(t[i, j], m)
+                run_first += math.copysign(e, f[i, j])
+                run_second += e * e
+            first += run_first
+            second += run_second
+        if m == -np.inf:
+            first, second = 0.0, 0.0
+        elif m == np.inf:
+            first, second = 0.0, 0.0
+            for i in range(rows):
+                if t[i, j] == np.inf:
+                    first += math.copysign(1.0, f[i, j])
+                    second += 1.0
+        out[0, j], out[1, j], out[2, j] = m, first, second
+
+
+@kernel(sums=True)
+def _sum(v: Any) -> float:
+    total = 0.0
+    for start in range(0, v.size, _RUN):
+        run = 0.0
+        for i in range(start, min(start + _RUN, v.size)):
+            run += v[i]
+        total += run
+    return total
+
+
+@kernel(sums=True)
+def _square_deviations(v: Any, centre: float) -> float:
+    total = 0.0
+    for start in range(0, v.size, _RUN):
+        run = 0.0
+        for i in range(start, min(start + _RUN, v.size)):
+            d = v[i] - centre
+            run += d * d
+        total += run
+    return total
+
+
+@kernel
+def moments(v: Any, out: Any) -> None:
+    """Set rows of `out` to the mean and the sum of squared deviations from it."""
+    rows, columns = v.shape
+    if columns == 1:
+        flat = v.reshape(-1)
+        mean = _sum(flat) / rows
+        out[0, 0], out[1, 0] = mean, _square_deviations(flat, mean)
+        return
+    run = np.zeros(columns)
+    for pass_ in range(2):
+        for j in range(columns):
+            out[pass_, j] = 0.0
+        for start in range(0, rows, _RUN):
+            for j in range(columns):
+                run[j] = 0.0
+            for i in range(start, min(start + _RUN, rows)):
+                for j in range(columns):
+                    if pass_ == 0:
+                        run[j] += v[i, j]
+                    else:
+                        d = v[i, j] - out[0, j]
+                        run[j] += d * d
+            for j in range(columns):
+                out[pass_, j] += run[j]
+        if pass_ == 0:
+            for j in range(columns):
+                out[0, j] /= rows
+
+
+@kernel
+def merge_moments(a: Any, count_a: float, b: Any, count_b: float, out: Any) -> None:
+    """Merge two states of `moments` (Chan, Golub and LeVeque 1979)."""
+    n = count_a + count_b
+    for j in range(a.shape[1]):
+        difference = b[0, j] - a[0, j]
+        if abs(difference) < np.inf:
+            out[0, j] = a[0, j] + difference * (count_b / n)
+        else:  # an infinite or nan mean: inf - inf must not make nan of inf
+            out[0, j] = a[0, j] * (count_a / n) + b[0, j] * (count_b / n)
+        out[1, j] = a[1, j] + b[1, j] + difference * difference * (count_a * (count_b / n))
+
+
+@kernel
+def centred_moments(v: Any, scale: Any, centre: Any, out: Any) -> None:
+    """Set rows of `out` to the centre c, the sum of x = expm1(scale (v - c)), and the sum of x**2.
+
+    For small `scale`: log mean exp(scale v) / scale = c + log1p(mean x) / scale loses no digits.
+    """
+    rows, columns = v.shape
+    for j in range(columns):
+        first, second = 0.0, 0.0
+        for start in range(0, rows, _RUN):
+            run_first, run_second = 0.0, 0.0
+            for i in range(start, min(start + _RUN, rows)):
+                x = expm1(scale[j] * (v[i, j] - centre[j]))
+                run_first += x
+                run_second += x * x
+            first += run_first
+            second += run_second
+        out[0, j], out[1, j], out[2, j] = centre[j], first, second
+
+
+@kernel
+def merge_centred_moments(a: Any, b: Any, count_b: float, scale: Any, out: Any) -> None:
+    """Merge two states of `centred_moments`, keeping the centre of the first."""
+    for j in range(a.shape[1]):
+        # e**y - 1 about the other centre: (1 + x) (1 + s) - 1 = x + s + x s
+        s = expm1(scale[j] * (b[0, j] - a[0, j]))
+        first = b[1, j] * (1.0 + s) + count_b * s
+        second = b[2, j] * (1.0 + s) ** 2 + 2.0 * s * (1.0 + s) * b[1, j] + count_b * (s * s)
+        out[0, j] = a[0, j]
+        out[1, j] = a[1, j] + first
+        out[2, j] = a[2, j] + second
+
+
+@kernel
+def weighted_moments(log_w: Any, f: Any, out: Any) -> None:
+    """Sums for a self-normalised mean: m = max log w, W1 = sum w, W2 = sum w**2, the weighted mean c of f,
+    A = sum w**2 (f - c), B = sum w**2 (f - c)**2, with w = exp(log w - m).
+
+    A value of zero weight takes no part, whatever it is.
+    """
+    rows, columns = log_w.shape
+    for j in range(columns):
+        m = -np.inf
+        for i in range(rows):
+            m = maximum(m, log_w[i, j])
+        w1, w2, wf, a, b = 0.0, 0.0, 0.0, 0.0, 0.0
+        c = 0.0
+        if m != -np.inf:
+            for i in range(rows):
+                w = _weight(log_w[i, j], m)
+                w1 += w
+                w2 += w * w
+                if w != 0.0:
+                    wf += w * f[i, j]
+            c = wf / w1
+            for i in range(rows):
+                w = _weight(log_w[i, j], m)
+                if w != 0.0:
+                    d = w * (f[i, j] - c)
+                    a += w * d
+                    b += d * d
+        out[0, j], out[1, j], out[2, j], out[3, j], out[4, j], out[5, j] = m, w1, w2, c, a, b
+
+
+@kernel
+def merge_weighted_moments(a: Any, b: Any, out: Any) -> None:
+    """Merge two states of `weighted_moments`: both are scaled to the larger maximum and moved to the common mean."""
+    for j in range(a.shape[1]):
+        m = maximum(a[0, j], b[0, j])
+        wa, wb = _weight(a[0, j], m), _weight(b[0, j], m)
+        w1a, w1b = a[1, j] * wa, b[1, j] * wb
+        w1 = w1a + w1b
+        c = a[3, j] if w1b == 0.0 else (b[3, j] if w1a == 0.0 else a[3, j] + (b[3, j] - a[3, j]) * (w1b / w1))
+        first, second, w2 = 0.0, 0.0, 0.0
+        for side in range(2):
+            state, w = (a, wa) if side == 0 else (b, wb)
+            if state[1, j] * w != 0.0:
+                shift = state[3, j] - c
+                part2 = state[2, j] * (w * w)
+                part_a, part_b = state[4, j] * (w * w), state[5, j] * (w * w)
+                w2 += part2
+                first += part_a + shift * part2
+                second += part_b + 2.0 * shift * part_a + shift * shift * part2
+        out[0, j], out[1, j], out[2, j], out[3, j], out[4, j], out[5, j] = m, w1, w2, c, first, second
+
+
+@kernel
+def all_below_infinity(v: Any) -> bool:
+    """Tell whether no number of a flat array is nan or +inf."""
+    return _largest(v) < np.inf
+
+
+@kernel
+def log_ratio(log_p: Any, log_q: Any, out: Any) -> None:
+    """Set ``out = log_p - log_q``; -inf where `log_p` is, also where both are: a draw that p excludes has weight zero."""
+    for i in range(log_p.size):
+        out[i] = log_p[i] - log_q[i] if log_p[i] != -np.inf else (-np.inf if log_q[i] == log_q[i] else np.nan)

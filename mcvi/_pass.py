@@ -1,0 +1,144 @@
+"""One pass over the draws: evaluate, accumulate, keep the tail, watch for what is not finite, merge."""
+
+import sys
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Self
+from warnings import warn
+
+import numpy as np
+
+from mcvi._draws import Draws, watched, with_note
+from mcvi._parallel import fold, reduce_blocks
+from mcvi._typing import FloatArray
+from mcvi.accumulate import NonFinite, Tail, TailBuilder
+from mcvi.estimate import NonFiniteWarning, ZeroWeightWarning
+
+__all__ = ["Pass", "Total", "warn_of_zero_weights"]
+
+
+@dataclass(frozen=True)
+class Total:
+    """What a pass, or a part of one, found."""
+
+    sums: tuple[Any, ...]
+    #: The shape of one row of the last function's values.
+    shape: tuple[int, ...]
+    non_finite: tuple[NonFinite, ...]
+    tail: Tail | None = None
+
+    def __add__(self, other: Self) -> "Total":
+        tail = None if self.tail is None or other.tail is None else self.tail + other.tail
+        return Total(
+            tuple(a + b for a, b in zip(self.sums, other.sums, strict=True)),
+            self.shape,
+            tuple(a + b for a, b in zip(self.non_finite, other.non_finite, strict=True)),
+            tail,
+        )
+
+
+@dataclass(frozen=True)
+class Pass:
+    """What to do with each block of draws; calling it does so for a run of blocks.
+
+    Parameters
+    ----------
+    draws
+        Where the blocks come from.
+    functions
+        Each turns a block of draws into values with as many rows.
+    accumulate
+        Turns those values, as ``(rows, columns)``, into a tuple of accumulators.
+    tails
+        Keep the largest of each of these signs times the first function's values: its columns, once for each sign.
+    threads
+        Whether threads of our own may share the work: only where every function is compiled. A user's Python function is
+        never called from two threads at once, unless the user hands over an executor.
+    """
+
+    draws: Draws
+    functions: tuple[Any, ...]
+    accumulate: Callable[..., tuple[Any, ...]]
+    tails: tuple[int, ...] = ()
+    threads: bool = False
+
+    def __call__(self, first: int, last: int, floors: FloatArray | None) -> Total:
+        """Return the merged result of blocks `first` to ``last - 1``."""
+        builder = None
+        if self.tails:
+            builder = TailBuilder(self.draws.n, len(self.tails) * prod(self.draws.batch_shape), floors)
+        total = fold(self._block(block, builder) for block in range(first, last))
+        if builder is None:
+            return total
+        return Total(total.sums, total.shape, total.non_finite, builder.tail())
+
+    def _block(self, block: int, builder: TailBuilder | None) -> Total:
+        try:
+            z = self.draws.block(block)
+            values = [function(z) for function in self.functions]
+        except Exception as error:
+            with_note(self.draws, block, error)
+            raise
+        shape = values[-1].shape[1:]
+        flat = [value.reshape(len(value), -1) for value in values]
+        first = self.draws.first(block)
+        non_finite = tuple(watched(value, first, z) for value in flat)
+        if builder is not None:
+            signed = [flat[0] if sign > 0 else -flat[0] for sign in self.tails]
+            builder.push(signed[0] if len(signed) == 1 else np.hstack(signed))
+        return Total(self.accumulate(*flat), shape, non_finite)
+
+    def run(self, executor: Executor | None = None, progress: Callable[[int, int], Any] | None = None) -> Total:
+        """Do all blocks, and warn once of each function whose values were nan or +inf."""
+        draws = self.draws
+        report = None
+        if progress is not None:
+            notify = progress
+
+            def report(blocks: int) -> None:
+                notify(min(draws.first(blocks), draws.n), draws.n)
+
+        total: Total = reduce_blocks(
+            self,
+            draws.blocks,
+            threads=self.threads,
+            executor=executor,
+            hint=_raise_floors if self.tails else None,
+            progress=report,
+        )
+        for function, found in zip(self.functions, total.non_finite, strict=True):
+            if found.count:
+                values = draws.n * int(np.prod(total.shape))
+                warn(
+                    f"{function.name} was nan or +inf {found.count} times in {values} values; first at draw "
+                    f"{found.first}, z = {np.array2string(found.draw, threshold=8)}.",
+                    NonFiniteWarning,
+                    stacklevel=_outside(),
+                )
+        return total
+
+
+def _raise_floors(floors: FloatArray | None, total: Total) -> FloatArray | None:
+    if total.tail is None:
+        return None
+    return total.tail.floors if floors is None else np.maximum(floors, total.tail.floors)
+
+
+def warn_of_zero_weights(log_largest: FloatArray, n: int) -> None:
+    """Warn if some member of the batch has no draw with a weight above zero."""
+    if (log_largest == -np.inf).any():
+        warn(
+            f"all {n} draws have zero weight: q and log_p may not share support.",
+            ZeroWeightWarning,
+            stacklevel=_outside(),
+        )
+
+
+def _outside() -> int:
+    """Return the stack level of the caller outside the package, for a warning that points at the user's line."""
+    level, frame = 1, sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "mcvi":
+        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+    return level

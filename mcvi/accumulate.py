@@ -1,0 +1,325 @@
+"""Sums that can be cut anywhere and merged: the state of an estimator.
+
+Each class is a frozen commutative monoid up to rounding: `of(block)` sums a block ``(rows, columns)`` of float64, ``a + b``
+merges, and a read-out says what the sum estimates. Merged in a fixed order they give the same bits whoever computed them.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from math import ceil, sqrt
+from typing import Any, Self
+
+import numpy as np
+
+from mcvi._kernels import reduce as kernels
+from mcvi._kernels import tail as tail_kernels
+from mcvi._typing import FloatArray
+from mcvi.diagnostics import khat_of_tail
+
+__all__ = [
+    "CentredMoments",
+    "LogMoments",
+    "Moments",
+    "NonFinite",
+    "SignedLogMoments",
+    "Tail",
+    "WeightedMoments",
+    "tail_length",
+]
+
+#: The most log weights that are kept of each column.
+LONGEST_TAIL = 3000
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and sum of squared deviations of `n` numbers a column."""
+
+    n: int
+    state: FloatArray
+
+    @classmethod
+    def of(cls, values: FloatArray) -> Self:
+        """Sum a block."""
+        state = np.empty((2, values.shape[1]))
+        kernels.moments(values, state)
+        return cls(len(values), state)
+
+    def __add__(self, other: Self) -> Self:
+        state = np.empty_like(self.state)
+        kernels.merge_moments(self.state, float(self.n), other.state, float(other.n), state)
+        return type(self)(self.n + other.n, state)
+
+    @property
+    def mean(self) -> FloatArray:
+        """The mean of each column."""
+        return self.state[0]
+
+    @property
+    def standard_error(self) -> FloatArray:
+        """The standard error of the mean; nan for a single number."""
+        if self.n == 1:
+            return np.full(self.state.shape[1], np.nan)
+        return np.sqrt(self.state[1] / (self.n - 1) / self.n)
+
+
+@dataclass(frozen=True)
+class LogMoments:
+    """The largest of ``scale * v``, and the sums of its exponential and of that squared, relative to the largest."""
+
+    n: int
+    scale: FloatArray
+    state: FloatArray
+
+    @classmethod
+    def of(cls, values: FloatArray, scale: FloatArray) -> Self:
+        """Sum a block; `scale` has one number a column."""
+        state = np.empty((4, values.shape[1]))
+        kernels.log_moments(values, scale, state)
+        return cls(len(values), scale, state)
+
+    def __add__(self, other: Self) -> Self:
+        state = np.empty_like(self.state)
+        kernels.merge_log_moments(self.state, other.state, state)
+        return type(self)(self.n + other.n, self.scale, state)
+
+    @property
+    def largest(self) -> FloatArray:
+        """The largest `v` of each column: -inf where every weight is zero."""
+        return self.state[3]
+
+    @property
+    def log_mean(self) -> FloatArray:
+        """``log mean exp(scale v)`` of each column."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.state[0] + (np.log(self.state[1]) - np.log(float(self.n)))
+
+    @property
+    def ess(self) -> FloatArray:
+        """The effective sample size ``(sum w)**2 / sum w**2``; 0 where all weights are zero."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ess = self.state[1] ** 2 / self.state[2]
+        return np.where(self.state[0] == -np.inf, 0.0, ess)
+
+    @property
+    def relative_variance(self) -> FloatArray:
+        """The estimated variance of the mean weight divided by its square: ``(1/ess - 1/n) n / (n - 1)``."""
+        if self.n == 1:
+            return np.full(self.state.shape[1], np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.maximum(self.n / self.ess - 1.0, 0.0) / (self.n - 1)
+
+
+@dataclass(frozen=True)
+class SignedLogMoments:
+    """Sums of signed terms ``f w`` given as ``log|f| + log w`` and the sign of `f`, relative to the largest."""
+
+    n: int
+    state: FloatArray
+
+    @classmethod
+    def of(cls, log_w: FloatArray, f: FloatArray) -> Self:
+        """Sum a block. A draw of weight zero contributes nothing, whatever `f` is there, unless it is nan."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            t = np.log(np.abs(f)) + log_w
+        # f infinite at weight zero, and f zero at an infinite weight: the weight decides the first, nothing the second
+        t[(log_w == -np.inf) & ~np.isnan(f)] = -np.inf
+        state = np.empty((3, t.shape[1]))
+        kernels.signed_log_moments(log_w, f, t, state)
+        return cls(len(t), state)
+
+    def __add__(self, other: Self) -> Self:
+        state = np.empty_like(self.state)
+        kernels.merge_log_moments(self.state, other.state, state)
+        return type(self)(self.n + other.n, state)
+
+    @property
+    def mean(self) -> FloatArray:
+        """The mean of the terms, back from log space at the very last."""
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            magnitude = np.exp(self.state[0] + np.log(np.abs(self.state[1]) / self.n))
+        return np.where(self.state[1] == 0, 0.0, np.copysign(magnitude, self.state[1]))
+
+    @property
+    def standard_error(self) -> FloatArray:
+        """The standard error of the mean."""
+        if self.n == 1:
+            return np.full(self.state.shape[1], np.nan)
+        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+            spread = np.maximum(self.state[2] - self.state[1] ** 2 / self.n, 0.0) / (self.n - 1) / self.n
+            return np.where(self.state[0] == -np.inf, 0.0, np.exp(self.state[0] + 0.5 * np.log(spread)))
+
+
+@dataclass(frozen=True)
+class CentredMoments:
+    """Sums of ``x = expm1(scale (v - c))`` and of its square, for a `scale` so small that `LogMoments` loses digits.
+
+    The centre `c` is that of the first block. Where the terms overflow, so does the sum: then `LogMoments` is accurate.
+    """
+
+    n: int
+    scale: FloatArray
+    state: FloatArray
+
+    @classmethod
+    def of(cls, values: FloatArray, scale: FloatArray, centre: FloatArray) -> Self:
+        """Sum a block about a centre near its mean."""
+        state = np.empty((3, values.shape[1]))
+        kernels.centred_moments(values, scale, np.ascontiguousarray(centre), state)
+        return cls(len(values), scale, state)
+
+    def __add__(self, other: Self) -> Self:
+        state = np.empty_like(self.state)
+        kernels.merge_centred_moments(self.state, other.state, float(other.n), self.scale, state)
+        return type(self)(self.n + other.n, self.scale, state)
+
+    @property
+    def mean(self) -> FloatArray:
+        """The mean of ``x`` of each column."""
+        return self.state[1] / self.n
+
+    @property
+    def scaled_log_mean(self) -> FloatArray:
+        """``log mean exp(scale v) / scale`` of each column."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.state[0] + np.log1p(self.mean) / self.scale
+
+    @property
+    def relative_variance(self) -> FloatArray:
+        """The estimated variance of the mean of ``1 + x``, divided by its square."""
+        if self.n == 1:
+            return np.full(self.state.shape[1], np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = np.maximum(self.state[2] / self.n - self.mean**2, 0.0) / (self.n - 1)
+            return spread / (1.0 + self.mean) ** 2
+
+
+@dataclass(frozen=True)
+class WeightedMoments:
+    """Sums for a self-normalised mean of `f` under log weights."""
+
+    n: int
+    state: FloatArray
+
+    @classmethod
+    def of(cls, log_w: FloatArray, f: FloatArray) -> Self:
+        """Sum a block."""
+        state = np.empty((6, log_w.shape[1]))
+        kernels.weighted_moments(log_w, f, state)
+        return cls(len(log_w), state)
+
+    def __add__(self, other: Self) -> Self:
+        state = np.empty_like(self.state)
+        kernels.merge_weighted_moments(self.state, other.state, state)
+        return type(self)(self.n + other.n, state)
+
+    @property
+    def mean(self) -> FloatArray:
+        """``sum w f / sum w``; nan where all weights are zero."""
+        return np.where(self.state[0] == -np.inf, np.nan, self.state[3])
+
+    @property
+    def standard_error(self) -> FloatArray:
+        """The delta-method standard error, ``sqrt(sum w**2 (f - mean)**2) / sum w``."""
+        if self.n == 1:
+            return np.full(self.state.shape[1], np.nan)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.sqrt(self.state[5] * (self.n / (self.n - 1))) / self.state[1]
+
+    @property
+    def bias(self) -> FloatArray:
+        """The first-order bias, ``-sum w**2 (f - mean) / (sum w)**2``."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return -self.state[4] / self.state[1] ** 2
+
+    @property
+    def ess(self) -> FloatArray:
+        """The effective sample size of the weights; 0 where all are zero."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(self.state[0] == -np.inf, 0.0, self.state[1] ** 2 / self.state[2])
+
+
+def tail_length(n: int) -> int:
+    """Return how many of `n` log weights a k-hat is fitted to: ``ceil(min(n / 5, 3 sqrt(n)))``, at most 3000."""
+    return min(ceil(min(0.2 * n, 3.0 * sqrt(n))), LONGEST_TAIL)
+
+
+@dataclass(frozen=True)
+class Tail:
+    """The largest log weights of each column (nan passed over): as many as a k-hat for `total` draws needs, and one more.
+
+    `values` is ``(columns, keep)``; a column with fewer numbers is filled up with -inf.
+    """
+
+    total: int
+    values: FloatArray
+
+    def __add__(self, other: Self) -> Self:
+        keep = self.values.shape[1]
+        both = np.concatenate([self.values, other.values], axis=1)
+        return replace(self, values=-np.sort(np.partition(-both, keep - 1, axis=1)[:, :keep], axis=1))
+
+    @property
+    def floors(self) -> FloatArray:
+        """The smallest number kept of each column: one not above it cannot be among the largest."""
+        return np.ascontiguousarray(self.values.min(axis=1))
+
+    @cached_property
+    def khat(self) -> FloatArray:
+        """The k-hat of each column's weights."""
+        return np.array([khat_of_tail(column, self.total) for column in self.values])
+
+    def columns(self, index: Any) -> "Tail":
+        """Return the tail of some columns."""
+        return replace(self, values=self.values[index])
+
+    def times(self, scale: FloatArray) -> "Tail":
+        """Return the tail of the weights raised to the power `scale` > 0, one a column."""
+        with np.errstate(invalid="ignore"):
+            return replace(self, values=np.where(self.values == -np.inf, -np.inf, self.values * scale[:, None]))
+
+
+class TailBuilder:
+    """Collects the tail of a run of blocks."""
+
+    def __init__(self, total: int, columns: int, floors: FloatArray | None = None) -> None:
+        self.total = total
+        self.keep = min(tail_length(total) + 1, total)
+        self._values = np.empty((columns, 2 * self.keep + 1))
+        self._sizes = np.zeros(columns, np.int64)
+        self._floors = np.full(columns, -np.inf) if floors is None else floors.copy()
+
+    def push(self, block: FloatArray) -> None:
+        """Add the numbers of a block."""
+        tail_kernels.push(block, self.keep, self._values, self._sizes, self._floors)
+
+    def tail(self) -> Tail:
+        """Return what was collected."""
+        values = np.full((len(self._sizes), self.keep), -np.inf)
+        for column, (size, kept) in enumerate(zip(self._sizes, self._values, strict=True)):
+            if size > self.keep:
+                tail_kernels.select_largest(kept, int(size), self.keep)
+            values[column, : min(size, self.keep)] = kept[: min(size, self.keep)]
+        return Tail(self.total, values)
+
+
+@dataclass(frozen=True)
+class NonFinite:
+    """How many values were nan or +inf, and the first of the draws that gave one."""
+
+    count: int = 0
+    first: int = -1
+    draw: Any = None
+
+    @classmethod
+    def of(cls, values: FloatArray, first_row: int, z: Any) -> Self:
+        """Look through a block whose first draw has number `first_row`."""
+        bad = np.isnan(values) | (values == np.inf)
+        if not bad.any():
+            return cls()
+        row = int(np.argmax(bad.any(axis=1)))
+        return cls(int(bad.sum()), first_row + row, np.array(z[row]))
+
+    def __add__(self, other: Self) -> Self:
+        earlier = self if self.count else other
+        return replace(earlier, count=self.count + other.count)
