@@ -119,17 +119,6 @@ def sample_shape(z: Any, expected: tuple[int, ...]) -> Any:
     return z
 
 
-def distribution(value: Any, name: str) -> None:
-    """Check that `value` has what every distribution has."""
-    missing = [part for part in ("batch_shape", "event_shape", "sample", "log_prob") if not hasattr(value, part)]
-    if isinstance(value, type) or missing:
-        what = f"the class {value.__name__}" if isinstance(value, type) else type(value).__name__
-        lack = "; make an instance of it" if isinstance(value, type) else f", which has no {', '.join(missing)}"
-        raise TypeError(
-            f"{name} must be a distribution (with batch_shape, event_shape, sample and log_prob); got {what}{lack}."
-        )
-
-
 def real_scalar(value: Any, name: str) -> float:
     """Return a single real number as a float."""
     array = real_array(value, name)

@@ -87,7 +87,7 @@ class Draws:
         return _checks.sample_shape(z, (count, *self.batch_shape, *self.q.event_shape))
 
     def whole(self) -> Any:
-        """Return all draws at once, with their derivatives in the parameters of `q`, for a pass that autograd traces."""
+        """Return all draws at once, with their derivatives in the parameters of `q`, for a traced pass."""
         q = self.q
         if self.z is not None:
             return self.z
@@ -97,8 +97,8 @@ class Draws:
             return q.transport(np.concatenate(noise))
         if isinstance(q, Distribution) and q.is_traced:
             raise NotImplementedError(
-                f"{type(q).__name__} has no pathwise derivative of its draws, so that a gradient through n= draws of it "
-                "would be wrong. Use expectation(..., gradient='score'), or a surrogate loss, or pass draws with z=, "
+                f"{type(q).__name__} has no pathwise derivative of its draws, so that a gradient through n= draws "
+                "of it would be wrong. Use expectation(..., gradient='score'), or a surrogate loss, or pass draws with z=, "
                 "which count as constants."
             )
         return np.concatenate([self.block(block) for block in blocks])

@@ -1,4 +1,4 @@
-"""The estimators as functions that autograd can differentiate: the same numbers, on its tape, from all draws at once."""
+"""The estimators on autograd's tape: the same numbers, from all draws at once."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def self_normalized_mean(f: Any, log_w: Any) -> Any:
 
 @primitive
 def score_term(log_prob: Any) -> Any:
-    """Return zeros that carry the derivative of `log_prob`: a score function's share in a value that it leaves alone."""
+    """Return zeros that carry the derivative of `log_prob`: what a score function adds to a value."""
     return np.zeros(np.shape(log_prob))
 
 

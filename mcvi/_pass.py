@@ -54,8 +54,8 @@ class Pass:
     tails
         Keep the largest of each of these signs times the first function's values: its columns, once for each sign.
     threads
-        Whether threads of our own may share the work: only where every function is compiled. A user's Python function is
-        never called from two threads at once, unless the user hands over an executor.
+        Whether threads of our own may share the work: only where every function is compiled. A user's Python
+        function is never called from two threads at once, unless the user hands over an executor.
     """
 
     draws: Draws

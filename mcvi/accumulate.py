@@ -1,7 +1,8 @@
 """Sums that can be cut anywhere and merged: the state of an estimator.
 
-Each class is a frozen commutative monoid up to rounding: `of(block)` sums a block ``(rows, columns)`` of float64, ``a + b``
-merges, and a read-out says what the sum estimates. Merged in a fixed order they give the same bits whoever computed them.
+Each class is a frozen commutative monoid up to rounding: `of(block)` sums a block ``(rows, columns)`` of float64,
+``a + b`` merges, and a read-out says what the sum estimates. Merged in a fixed order they give the same bits whoever
+computed them.
 """
 
 from dataclasses import dataclass, replace
@@ -246,9 +247,9 @@ def tail_length(n: int) -> int:
 
 @dataclass(frozen=True)
 class Tail:
-    """The largest log weights of each column (nan passed over): as many as a k-hat for `total` draws needs, and one more.
+    """The largest log weights of each column: as many as a k-hat for `total` draws needs, and one more.
 
-    `values` is ``(columns, keep)``; a column with fewer numbers is filled up with -inf.
+    nan is passed over. `values` is ``(columns, keep)``; a column with fewer numbers is filled up with -inf.
     """
 
     total: int

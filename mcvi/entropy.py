@@ -156,8 +156,8 @@ def elbo_ratio(
     Parameters
     ----------
     log_p : callable
-        Takes draws ``(n, *batch_shape, *event_shape)``, returns ``(n, *batch_shape)`` or what broadcasts to it with n in
-        front; nats, up to a constant that adds to the answer.
+        Takes draws ``(n, *batch_shape, *event_shape)``, returns ``(n, *batch_shape)`` or what broadcasts to it with n
+        in front; nats, up to a constant that adds to the answer.
     q : Distribution
         Or any object with `batch_shape`, `event_shape`, `sample` and `log_prob`.
     n, z, rng, executor, progress
@@ -229,8 +229,8 @@ def renyi_ratio(
     Parameters
     ----------
     log_p : callable
-        Takes draws ``(n, *batch_shape, *event_shape)``, returns ``(n, *batch_shape)`` or what broadcasts to it with n in
-        front; nats, up to a constant that adds to the answer.
+        Takes draws ``(n, *batch_shape, *event_shape)``, returns ``(n, *batch_shape)`` or what broadcasts to it with n
+        in front; nats, up to a constant that adds to the answer.
     q : Distribution
         Or any object with `batch_shape`, `event_shape`, `sample` and `log_prob`.
     alpha : array_like
@@ -310,8 +310,8 @@ def renyi_curve(
     Returns
     -------
     Estimate
-        ``(m, *batch_shape)``: element ``i`` is ``renyi_ratio(log_p, q, alphas[i], ...)``, from the same draws. The errors
-        of the elements are correlated. While autograd traces, the traced array.
+        ``(m, *batch_shape)``: element ``i`` is ``renyi_ratio(log_p, q, alphas[i], ...)``, from the same draws.
+        The errors of the elements are correlated. While autograd traces, the traced array.
 
     Raises
     ------
@@ -445,7 +445,7 @@ def _renyi_of_each_draw(draws: Draws, weight: LogWeight, alpha: Any) -> Any:
 
 @dataclass(frozen=True)
 class _PowerSums:
-    """The sums from which ``log(mean(w**power)) / power`` is read: one of three, as the power is zero, small or neither."""
+    """The sums from which ``log(mean(w**power)) / power`` is read, for a power that is zero, small or neither."""
 
     power: FloatArray
     far: LogMoments

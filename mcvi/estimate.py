@@ -30,8 +30,8 @@ class UnreliableEstimate(ArithmeticError):
 class Estimate:
     r"""An estimate of one number, or of an array of them, with its standard error.
 
-    NumPy takes it as an array of its values. Only exact affine arithmetic is defined on it (``-e``, ``e + c``, ``c * e``,
-    ``e / c``, ``e[i]``); everything else needs ``e.value``, and loses the error.
+    NumPy takes it as an array of its values. Only exact affine arithmetic is defined on it (``-e``, ``e + c``,
+    ``c * e``, ``e / c``, ``e[i]``); everything else needs ``e.value``, and loses the error.
 
     Parameters
     ----------
@@ -196,8 +196,8 @@ class Estimate:
     def interval(self, level: float = 0.95) -> tuple[Any, Any]:
         """Return the ends of a confidence interval.
 
-        It is centred on ``value - bias`` and has the quantile of Student's t with ``min(n, ess) - 1`` degrees of freedom
-        (of the normal distribution for an exact answer, whose interval has no width).
+        It is centred on ``value - bias`` and has the quantile of Student's t with ``min(n, ess) - 1`` degrees of
+        freedom (of the normal distribution for an exact answer, whose interval has no width).
 
         Parameters
         ----------
@@ -216,7 +216,7 @@ class Estimate:
         return centre - z * self.standard_error, centre + z * self.standard_error
 
     def check(self) -> Self:
-        """Return the estimate itself, or raise `UnreliableEstimate` with the remedy if its error bar is not to be believed.
+        """Return the estimate, or raise `UnreliableEstimate` with the remedy if its error bar is not to be believed.
 
         Refused are: a value or an error that is not finite; a k-hat above ``min(1 - 1/log10(n), 0.7)`` (Vehtari et al.
         2024), where the weights may have no variance; weights of which fewer than two count.

@@ -51,8 +51,8 @@ def _extremes(v: Any) -> tuple[float, float]:
 def log_moments(v: Any, scale: Any, out: Any) -> None:
     """Set rows of `out` to m = max(scale v), sum of exp(scale v - m), sum of its square, and max(v).
 
-    The largest term is exactly 1: nothing overflows and nothing that matters underflows. ``-inf`` is a weight of zero; nan is
-    kept; with m = +inf the sums are those of the infinite terms alone.
+    The largest term is exactly 1: nothing overflows and nothing that matters underflows. ``-inf`` is a weight of
+    zero; nan is kept; with m = +inf the sums are those of the infinite terms alone.
     """
     rows, columns = v.shape
     if columns == 1:
@@ -120,7 +120,7 @@ def merge_log_moments(a: Any, b: Any, out: Any) -> None:
 
 @kernel
 def signed_log_moments(log_w: Any, f: Any, t: Any, out: Any) -> None:
-    """Set rows of `out` to m = max(t), sum of sign(f) exp(t - m), sum of exp(t - m)**2, with t = log|f| + log w given."""
+    """Set rows of `out` to m = max(t), sum of sign(f) exp(t - m), sum of exp(t - m)**2, for t = log|f| + log w."""
     rows, columns = t.shape
     for j in range(columns):
         m = -np.inf
@@ -306,6 +306,6 @@ def all_below_infinity(v: Any) -> bool:
 
 @kernel
 def log_ratio(log_p: Any, log_q: Any, out: Any) -> None:
-    """Set ``out = log_p - log_q``; -inf where `log_p` is, also where both are: a draw that p excludes has weight zero."""
+    """Set ``out = log_p - log_q``; -inf where `log_p` is, also where both are: p excludes that draw."""
     for i in range(log_p.size):
         out[i] = log_p[i] - log_q[i] if log_p[i] != -np.inf else (-np.inf if log_q[i] == log_q[i] else np.nan)

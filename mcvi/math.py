@@ -1,0 +1,6 @@
+"""Functions of numbers and arrays. (The compiled ones follow.)"""
+
+from scipy.special import digamma, log_ndtr, ndtr, ndtri
+from scipy.special import gammaln as lgamma
+
+__all__ = ["digamma", "lgamma", "log_ndtr", "ndtr", "ndtri"]
