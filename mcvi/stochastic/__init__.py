@@ -1,0 +1,45 @@
+"""Stochastic nodes and the surrogate losses whose derivatives are unbiased gradients."""
+
+from mcvi.stochastic._baselines import get_mean_baseline, get_regression_baseline
+from mcvi.stochastic._dependencies import dependencies
+from mcvi.stochastic._graph import stop_gradient, without_graph
+from mcvi.stochastic._leave_one_out import leave_one_out
+from mcvi.stochastic._nodes import BaseStochasticTensor
+from mcvi.stochastic._score_function import (
+    get_score_function_with_advantage,
+    get_score_function_with_baseline,
+    get_score_function_with_constant_baseline,
+    score_function,
+)
+from mcvi.stochastic._sticking_the_landing import sticking_the_landing
+from mcvi.stochastic._stochastic_tensor import ObservedStochasticTensor, StochasticTensor
+from mcvi.stochastic._surrogate import MissingGradientWarning, surrogate_loss
+from mcvi.stochastic._take import take
+from mcvi.stochastic._value_types import MeanValue, NoValueTypeSetError, SampleValue, get_current_value_type, value_type
+from mcvi.stochastic._vimco import get_vimco_advantage_fn
+
+__all__ = [
+    "BaseStochasticTensor",
+    "StochasticTensor",
+    "ObservedStochasticTensor",
+    "SampleValue",
+    "MeanValue",
+    "value_type",
+    "get_current_value_type",
+    "NoValueTypeSetError",
+    "surrogate_loss",
+    "MissingGradientWarning",
+    "dependencies",
+    "stop_gradient",
+    "without_graph",
+    "take",
+    "score_function",
+    "get_score_function_with_baseline",
+    "get_score_function_with_constant_baseline",
+    "get_score_function_with_advantage",
+    "get_mean_baseline",
+    "get_regression_baseline",
+    "get_vimco_advantage_fn",
+    "leave_one_out",
+    "sticking_the_landing",
+]

@@ -1,0 +1,167 @@
+"""The graph in which stochastic nodes live: a trace of our own around autograd's, which keeps every dependency.
+
+Autograd drops its trace at comparisons, rounding, `argmax` and integers, and has none outside `grad`: just where score
+functions matter. Our boxes stand outside autograd's (their trace number is larger), so that each primitive meets them
+first, is then run on what they hold, derivative boxes included, and notes the dependency whatever the primitive is.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import fields, is_dataclass
+from math import inf
+from typing import Any
+
+import numpy as np
+from autograd import numpy as anp
+from autograd.extend import Box, JVPNode, VJPNode, primitive, register_notrace
+from autograd.numpy.numpy_boxes import ArrayBox
+from autograd.tracer import Node, isbox
+
+from mcvi.stochastic._level import GraphLevel
+
+__all__ = [
+    "DependencyNode",
+    "derivative_levels",
+    "graph_nodes",
+    "outermost_level",
+    "parameter_boxes",
+    "stop_gradient",
+    "without_graph",
+]
+
+
+class DependencyNode(Node):  # type: ignore[misc]
+    """One value in the graph: which values it was computed from, and, at a draw, the stochastic node that drew it.
+
+    A value computed from one other, which is no draw itself, takes over that value's parents: chains stay short.
+    """
+
+    __slots__ = ("parents", "source")
+
+    def __init__(self, value: Any, fun: Any, args: Any, kwargs: Any, parent_argnums: Any, parents: Any) -> None:
+        self.source: Any = None
+        if len(parents) == 1 and parents[0].source is None:
+            self.parents: tuple[DependencyNode, ...] = parents[0].parents
+        else:
+            self.parents = parents
+
+    @classmethod
+    def of_draw(cls, parents: Iterable["DependencyNode"], source: Any) -> "DependencyNode":
+        """Return the node of a draw."""
+        node = cls.__new__(cls)
+        node.parents, node.source = tuple(parents), source
+        return node
+
+
+# What looks at shapes and types only depends on no value.
+for _structural in (
+    anp.ndim,
+    anp.shape,
+    anp.size,
+    anp.iscomplexobj,
+    anp.isscalar,
+    anp.result_type,
+    anp.zeros_like,
+    anp.ones_like,
+    anp.empty_like,
+):
+    register_notrace(DependencyNode, _structural)
+
+# Comparisons and counts of single numbers are values of the graph too; autograd boxes floats only.
+for _scalar_type in (bool, int, np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint32, np.uint64):
+    Box.type_mappings.setdefault(_scalar_type, ArrayBox)
+
+
+@primitive
+def _stopped(x: Any) -> Any:
+    return x
+
+
+# Autograd unwraps the argument of an untraced function, which is all that stopping a derivative takes. Our own Node
+# class is not in the list: the dependency stays.
+register_notrace(VJPNode, _stopped)
+register_notrace(JVPNode, _stopped)
+
+
+def stop_gradient(x: Any) -> Any:
+    """Return the value of `x` with no derivative; the losses made of it still depend on the draws that `x` was made of.
+
+    Parameters
+    ----------
+    x : array, traced or not
+
+    Returns
+    -------
+    array
+        Equal to `x`. `autograd` sees a constant; `dependencies` and `surrogate_loss` see through it.
+
+    Examples
+    --------
+    >>> from autograd import grad
+    >>> grad(lambda x: stop_gradient(x) * x)(3.0)
+    3.0
+    """
+    return _stopped(x)
+
+
+def _layers(x: Any) -> Iterator[Any]:
+    while isbox(x):
+        yield x
+        x = x._value
+
+
+def graph_nodes(x: Any) -> tuple[DependencyNode, ...]:
+    """Return the nodes of our graph that a value stands on; it may be boxed at several levels."""
+    return tuple(box._node for box in _layers(x) if type(box._node) is DependencyNode)
+
+
+def derivative_levels(x: Any) -> frozenset[float]:
+    """Return the numbers of autograd's own traces that hold `x`: one for a gradient, two for a second derivative."""
+    return frozenset(box._trace for box in _layers(x) if type(box._node) is not DependencyNode)
+
+
+def without_graph(x: Any) -> Any:
+    """Return a value without its place in the graph of draws: what autograd differentiates, or the plain array.
+
+    Outside a derivative that is the array of numbers, to print or to plot. Inside one, a function that returns it has
+    the pathwise derivative alone; `surrogate_loss` gives all of it.
+    """
+    while isbox(x) and type(x._node) is DependencyNode:
+        x = x._value
+    return x
+
+
+def parameter_boxes(distribution: Any) -> Iterator[Any]:
+    """Yield every traced value that a distribution holds, itself or in a distribution, list or dict that it holds."""
+    if is_dataclass(distribution):
+        held: Iterable[Any] = [getattr(distribution, field.name) for field in fields(distribution)]
+    else:
+        held = getattr(distribution, "__dict__", {}).values()
+    for value in held:
+        yield from _boxes_in(value)
+
+
+def _boxes_in(value: Any) -> Iterator[Any]:
+    if isbox(value):
+        yield value
+    elif isinstance(value, (list, tuple)):
+        for item in value:
+            yield from _boxes_in(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _boxes_in(item)
+    elif hasattr(value, "log_prob"):
+        yield from parameter_boxes(value)
+
+
+def outermost_level(boxes: Iterable[Any]) -> GraphLevel:
+    """Return the trace number for a draw from parameters held in `boxes`: just outside every trace that holds them.
+
+    A draw whose parameters nobody differentiates stands outside all: a derivative taken later then meets its box first,
+    and leaves with a plain array.
+    """
+    level = -inf
+    for box in boxes:
+        for layer in _layers(box):
+            ours = type(layer._node) is DependencyNode
+            level = max(level, float(layer._trace) + (0.0 if ours else 0.5))
+    return GraphLevel(inf if level == -inf else level)
