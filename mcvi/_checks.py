@@ -206,6 +206,38 @@ def lower_triangular(value: Any, owner: str, name: str) -> Any:
     return array
 
 
+def class_logits(value: Any, owner: str) -> Any:
+    """Return logits of classes, which stand on the last axis: numbers or -inf, at least one finite in each row."""
+    array, held = _classes(value, owner, "logits")
+    bad = np.isnan(held) | (held == np.inf)
+    if bad.any():
+        raise ValueError(f"{owner}: logits must be numbers or -inf; got {_first(bad, held)}.")
+    bad = np.all(held == -np.inf, axis=-1)
+    if bad.any():
+        where = f" at index {tuple(int(i) for i in np.argwhere(bad)[0])}" if held.ndim > 1 else ""
+        raise ValueError(f"{owner}: logits must not be -inf for every class; got that{where}.")
+    return array
+
+
+def class_probs(value: Any, owner: str) -> Any:
+    """Return probabilities of classes, which stand on the last axis and sum to one within 1e-6."""
+    array, held = _classes(value, owner, "probs")
+    parameter(held, owner, "probs", "probability")
+    total = held.sum(axis=-1, dtype=np.float64)
+    bad = ~(abs(total - 1.0) <= 1e-6)
+    if bad.any():
+        raise ValueError(f"{owner}: probs must sum to 1 over the last axis; got a sum of {_first(bad, total)}.")
+    return array
+
+
+def _classes(value: Any, owner: str, name: str) -> tuple[Any, Any]:
+    array = real_array(value, f"{owner}: {name}")
+    held = np.asarray(value_of(array))
+    if held.ndim == 0 or held.shape[-1] == 0:
+        raise ValueError(f"{owner}: {name} must have at least one class on the last axis; got shape {held.shape}.")
+    return array, held
+
+
 def together(owner: str, **arrays: Any) -> tuple[int, ...]:
     """Return the shape to which the parameters of a distribution broadcast."""
     shapes = {name: np.shape(value_of(array)) for name, array in arrays.items()}

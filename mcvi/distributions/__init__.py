@@ -2,6 +2,7 @@
 
 from mcvi.distributions._distribution import Distribution
 from mcvi.distributions.bernoulli import Bernoulli
+from mcvi.distributions.categorical import Categorical
 from mcvi.distributions.exponential import Exponential
 from mcvi.distributions.independent import Independent
 from mcvi.distributions.laplace import Laplace
@@ -9,10 +10,12 @@ from mcvi.distributions.logistic import Logistic
 from mcvi.distributions.multivariate_normal_diag import MultivariateNormalDiag
 from mcvi.distributions.multivariate_normal_tril import MultivariateNormalTriL
 from mcvi.distributions.normal import Normal
+from mcvi.distributions.one_hot_categorical import OneHotCategorical
 from mcvi.distributions.uniform import Uniform
 
 __all__ = [
     "Bernoulli",
+    "Categorical",
     "Distribution",
     "Exponential",
     "Independent",
@@ -21,5 +24,6 @@ __all__ = [
     "MultivariateNormalDiag",
     "MultivariateNormalTriL",
     "Normal",
+    "OneHotCategorical",
     "Uniform",
 ]

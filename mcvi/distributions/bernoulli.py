@@ -8,7 +8,6 @@ from autograd import numpy as anp
 
 from mcvi._kernels import elementary
 from mcvi._kernels.jit import scalar
-from mcvi._trace import value_of
 from mcvi.distributions._given import either
 from mcvi.distributions._maths import FromUniform, Maths
 from mcvi.distributions._odds import Odds, logits_otherwise, of_logits, of_probs, probs_otherwise
@@ -102,8 +101,7 @@ class Bernoulli(Odds):
         return self.probs
 
     def _mode(self) -> Any:
-        odds = self.untraced
-        return np.where(odds.logits > 0 if odds._by_logits else odds.probs > 0.5, 1.0, 0.0)
+        return anp.where(self.logits > 0 if self._by_logits else self.probs > 0.5, 1.0, 0.0)
 
     def _variance(self) -> Any:
         return self.probs * self._failure
@@ -130,12 +128,11 @@ class Bernoulli(Odds):
         return _steps(value, 0.0, self._log_success, -np.inf)
 
     def _quantile(self, probability: Any) -> Any:
-        inside = (probability >= 0) & (probability <= 1)
-        return np.where(inside, np.where(probability > self.untraced._failure, 1.0, 0.0), np.nan)
+        possible = (probability >= 0) & (probability <= 1)
+        return anp.where(possible, anp.where(probability > self._failure, 1.0, 0.0), np.nan)
 
 
 def _steps(value: Any, below: float, at_zero: Any, from_one: float) -> Any:
     """Return a step function of `value`: nan at nan."""
-    value = value_of(value)
     known = anp.where(value < 0, below, anp.where(value < 1, at_zero, from_one))
-    return anp.where(np.isnan(value), np.nan, known)
+    return anp.where(anp.isnan(value), np.nan, known)
