@@ -131,10 +131,10 @@ def _log_probabilities(parameter: Any, *, given: str) -> FloatArray:
 
 
 @primitive
-def _pull_back(g: Any, log_p: Any, parameter: Any, given: str) -> Array:
+def _pull_back(g: Any, log_p: Any, parameter: Any, given: str) -> Any:
     total = g.sum(axis=-1, keepdims=True)
     if given == "logits":
-        return np.asarray(g - np.exp(log_p) * total)
+        return g - np.exp(log_p) * total
     with np.errstate(divide="ignore"):
         return np.where(g == 0, 0.0, g / np.where(g == 0, 1.0, parameter)) - total / _row_sums(parameter)
 
@@ -146,11 +146,12 @@ defvjp(_log_probabilities, lambda ans, parameter, given: lambda g: _pull_back(g,
 @lru_cache(maxsize=64)
 def _pattern(members: int) -> Array:
     # Repeated, so that an inner loop over it is worth its start.
-    return np.tile(np.arange(members), max(1, 256 // max(members, 1)))
+    pattern: Array = np.tile(np.arange(members), max(1, 256 // max(members, 1)))
+    return pattern
 
 
 def _row_of(table: Any, category: Any) -> tuple[FloatArray, Array, tuple[int, ...]]:
-    """Return the flat categories, the row of the table for each (a pattern that repeats), and the shape of the result."""
+    """Return the flat categories, the row of the table of each (a pattern that repeats), the shape of the result."""
     batch = table.shape[:-1]
     shape = np.broadcast_shapes(np.shape(category), batch)
     flat = np.ascontiguousarray(np.broadcast_to(category, shape), np.float64).reshape(-1)

@@ -27,8 +27,8 @@ class Categorical(Classes):
     logits : array_like ``(*batch_shape, K)``, keyword-only
         Log probabilities :math:`\ell` up to a constant; numbers or -inf (a class that cannot occur), not all -inf.
     probs : array_like ``(*batch_shape, K)``, keyword-only
-        Probabilities :math:`p`, which sum to one within 1e-6 and are then renormalised. Exactly one of the two is given;
-        the other is computed when read.
+        Probabilities :math:`p`, which sum to one within 1e-6 and are then renormalised. Exactly one of the two is
+        given; the other is computed when read.
 
     Examples
     --------
@@ -50,7 +50,7 @@ class Categorical(Classes):
         return entries(self._log_probabilities, value)
 
     def score(self, value: Any) -> dict[str, Any]:
-        """Return the derivatives of ``log_prob(value)``: 0 in ``"value"``, and a vector over the classes in the parameter."""
+        """Return the derivatives of ``log_prob(value)``; a vector over the classes in the parameter."""
         return self._score_at(np.asarray(value_of(self._checked(value)), np.float64))
 
     def _mode(self) -> Any:

@@ -28,8 +28,8 @@ class OneHotCategorical(Classes):
     logits : array_like ``(*batch_shape, K)``, keyword-only
         Log probabilities up to a constant; numbers or -inf (a class that cannot occur), not all -inf.
     probs : array_like ``(*batch_shape, K)``, keyword-only
-        Probabilities, which sum to one within 1e-6 and are then renormalised. Exactly one of the two is given; the other
-        is computed when read.
+        Probabilities, which sum to one within 1e-6 and are then renormalised. Exactly one of the two is
+        given; the other is computed when read.
 
     Examples
     --------
@@ -67,7 +67,7 @@ class OneHotCategorical(Classes):
         return entries(self._log_probabilities, self._class_of(value))
 
     def score(self, value: Any) -> dict[str, Any]:
-        """Return the derivatives of ``log_prob(value)``, vectors over the classes: 0 in ``"value"``, and the parameter's."""
+        """Return the derivatives of ``log_prob(value)``, vectors over the classes; 0 in ``"value"``."""
         return self._score_at(self._class_of(value_of(self._checked(value))))
 
     def _mean(self) -> Any:
