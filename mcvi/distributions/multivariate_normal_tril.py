@@ -103,7 +103,7 @@ class MultivariateNormalTriL(Distribution):
         return _log_density(z, held.loc, held.scale_tril).reshape(len(z), -1)  # type: ignore[no-any-return]
 
     def score(self, value: Any) -> dict[str, Any]:
-        """Return the derivatives of ``log_prob(value)``: one ``(..., d)`` or ``(..., d, d)`` for `value` and each parameter."""
+        """Return the derivatives of ``log_prob(value)`` by `value` and by each parameter: vectors, or matrices."""
         held = self.untraced
         value = event_value(self, self._checked(value_of(value)))
         y, w = _solved(value, held.loc, held.scale_tril)
