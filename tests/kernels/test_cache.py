@@ -110,6 +110,14 @@ USES = {
         "Normal(0.0, 1.0).sample(3, rng=0)",
         "Bernoulli(probs=0.5).log_prob([0.0, 1.0])",
     ),
+    "an estimator": (
+        "import mcvi",
+        "from mcvi.distributions import Normal",
+        "p, q = Normal(1.0, 2.0), Normal(0.0, 1.0)",
+        "mcvi.renyi_ratio(p.log_prob, q, 0.5, n=1000, rng=0).khat",
+        "mcvi.elbo_ratio(lambda z: -z * z, q, n=1000, rng=0)",
+        "mcvi.expectation_importance_sampler(lambda z: z, p.log_prob, q, n=1000, rng=0)",
+    ),
 }
 
 
