@@ -139,13 +139,13 @@ def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...], name: str, ta
         raise ValueError(f"{name} must broadcast to {target_name} {target}; got shape {shape}.")
 
 
-def order(alpha: Any) -> Any:
+def order(alpha: Any, name: str = "alpha") -> Any:
     """Return a Renyi order as a float array; any real number, and +-inf for the limits."""
-    alpha = real_array(alpha, "alpha")
+    alpha = real_array(alpha, name)
     held = np.asarray(value_of(alpha))
     bad = np.isnan(held)
     if bad.any():
-        raise ValueError(f"alpha must be a real number; got {_first(bad, held)}.")
+        raise ValueError(f"{name} must be a real number; got {_first(bad, held)}.")
     return alpha
 
 

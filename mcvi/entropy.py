@@ -333,7 +333,7 @@ def renyi_curve(
     """
     draws = Draws.of(q, n, z, rng)
     weight = LogWeight.of(log_p, q)
-    alphas = _checks.order(alphas)
+    alphas = _checks.order(alphas, "alphas")
     if np.ndim(value_of(alphas)) == 0:
         raise ValueError(f"alphas must have an axis of orders in front; got the scalar {value_of(alphas)}.")
     _checks.broadcasts_to(np.shape(value_of(alphas))[1:], draws.batch_shape, "alphas[0]", "q.batch_shape")
