@@ -98,8 +98,8 @@ class Draws:
         if isinstance(q, Distribution) and q.is_traced:
             raise NotImplementedError(
                 f"{type(q).__name__} has no pathwise derivative of its draws, so that a gradient through n= draws "
-                "of it would be wrong. Use expectation(..., gradient='score'), or a surrogate loss, or pass draws with z=, "
-                "which count as constants."
+                "of it would be wrong. Use expectation(..., gradient='score'), or a surrogate loss, or pass draws with "
+                "z=, which count as constants."
             )
         return np.concatenate([self.block(block) for block in blocks])
 

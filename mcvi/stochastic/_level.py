@@ -29,8 +29,8 @@ class GraphLevel(float):
     def __eq__(self, other: object) -> bool:
         if not self._compared and not isinstance(other, GraphLevel):
             raise TypeError(
-                "the function to differentiate returned a value of the graph of random draws, whose derivative would be "
-                "taken for zero: return surrogate_loss([...]) of it, or without_graph(...) of it for the pathwise "
+                "the function to differentiate returned a value of the graph of random draws, whose derivative would "
+                "be taken for zero: return surrogate_loss([...]) of it, or without_graph(...) of it for the pathwise "
                 "derivative alone."
             )
         self._compared = False

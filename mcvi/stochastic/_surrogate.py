@@ -116,7 +116,8 @@ def _asked_for(
     for node in fed:
         if id(node) not in wanted and getattr(node, "wants_score", False):
             _warn(
-                f"{node.name} is upstream of a loss but not in stochastic_tensors: its part of the gradient is left out."
+                f"{node.name} is upstream of a loss but not in stochastic_tensors: "
+                "its part of the gradient is left out."
             )
     return {node: bits for node, bits in fed.items() if id(node) in wanted}
 
