@@ -129,16 +129,24 @@ def log(x: float) -> Any:
 
 
 @scalar
+def log_of_sum(c: float, x: float) -> Any:
+    """Return ``log(c + x)`` for c = 1, or c = 0 and x normal, where the sum is positive and finite.
+
+    The rounding of the sum is never seen: it only chooses the exponent.
+    """
+    bits = bits_of_float(c + x) + (_ONE - _SQRT_HALF)
+    exponent = (bits >> _52) & np.int64(0xFFF)
+    e = float_of_bits(exponent | _TWO_52) - _BIASED
+    # A quarter of 2**(2 - e), because 2**-1024 has no bit pattern of a normal number.
+    scale = 0.25 * float_of_bits((np.int64(2048) - exponent) << _52)
+    return _log_reduced(scale * x + (scale * c - 1.0), e)
+
+
+@scalar
 def log1p(x: float) -> Any:
     """Return ``log(1 + x)`` without cancellation near 0; ``log1p(-1) = -inf``, nan below."""
     x = x * 1.0
-    bits = bits_of_float(1.0 + x) + (_ONE - _SQRT_HALF)
-    exponent = (bits >> _52) & np.int64(0xFFF)
-    e = float_of_bits(exponent | _TWO_52) - _BIASED
-    # f = (1 + x) / 2**e - 1 from x itself, so the rounding of 1 + x is never seen. A quarter of 2**(2 - e), because
-    # 2**-1024 has no bit pattern of a normal number.
-    scale = 0.25 * float_of_bits((np.int64(2048) - exponent) << _52)
-    result = _log_reduced(scale * x + (scale - 1.0), e)
+    result = log_of_sum(1.0, x)
     result = result if x < np.inf else x
     result = x if abs(x) < _TINY else result
     result = np.nan if x < -1.0 else result

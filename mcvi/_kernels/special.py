@@ -1,0 +1,30 @@
+"""The special functions that the families need, in one place."""
+
+from mcvi._kernels.gamma import digamma, lgamma, lgamma_half_difference, log_beta, trigamma
+from mcvi._kernels.normal import (
+    exp_minus_half_square,
+    log_ndtr,
+    log_ndtr_derivative,
+    ndtr,
+    ndtri,
+    ndtri_exp,
+    scaled_tail,
+)
+from mcvi._kernels.saddle import bd0, stirling_error
+
+__all__ = [
+    "bd0",
+    "digamma",
+    "exp_minus_half_square",
+    "lgamma",
+    "lgamma_half_difference",
+    "log_beta",
+    "log_ndtr",
+    "log_ndtr_derivative",
+    "ndtr",
+    "ndtri",
+    "ndtri_exp",
+    "scaled_tail",
+    "stirling_error",
+    "trigamma",
+]
