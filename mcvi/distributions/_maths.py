@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.elementwise import element_draws, elementwise, elementwise_pair, elementwise_tuple, table
+from mcvi._kernels.elementwise import element_draws, elementwise, elementwise_tuple, in_place, in_place_pair, table
 from mcvi._kernels.noise import normals, uniforms
 from mcvi._typing import FloatArray
 from mcvi.random import Key, tile_rows
 
 __all__ = ["ByElement", "FromNormal", "FromUniform", "FromUniformPair", "Maths", "Sampler"]
+
+# The slots of a draw that takes two noises.
+_FIRST, _SECOND = np.uint64(0), np.uint64(1)
 
 # A batch of fewer columns is repeated side by side, so that the inner loop is long enough to vectorise.
 _COLUMNS = 256
@@ -37,38 +40,38 @@ class FromUniform(Sampler):
     """A draw is ``transport(u, parameters)`` of one uniform on (0, 1), as by the quantile function."""
 
     def __init__(self, transport: Any, parameters: int) -> None:
-        self._transport = elementwise(transport, parameters)
+        self._transport = in_place(transport, parameters)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         rows = tile_rows(elements)
-        uniforms(*key.words, np.uint64(0), first // rows, rows * elements, out)
-        self._transport(out, parameters, out)
+        uniforms(*key.words, _FIRST, first // rows, rows * elements, out)
+        self._transport(out, parameters)
 
 
 class FromNormal(Sampler):
     """A draw is ``transport(e, parameters)`` of one standard normal."""
 
     def __init__(self, transport: Any, parameters: int) -> None:
-        self._transport = elementwise(transport, parameters)
+        self._transport = in_place(transport, parameters)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         rows = tile_rows(elements)
-        normals(*key.words, np.uint64(0), first // rows, rows * elements, out)
-        self._transport(out, parameters, out)
+        normals(*key.words, _FIRST, first // rows, rows * elements, out)
+        self._transport(out, parameters)
 
 
 class FromUniformPair(Sampler):
     """A draw is ``transport(u, v, parameters)`` of two uniforms on (0, 1)."""
 
     def __init__(self, transport: Any, parameters: int) -> None:
-        self._transport = elementwise_pair(transport, parameters)
+        self._transport = in_place_pair(transport, parameters)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         rows = tile_rows(elements)
         second = np.empty_like(out)
-        uniforms(*key.words, np.uint64(0), first // rows, rows * elements, out)
-        uniforms(*key.words, np.uint64(1), first // rows, rows * elements, second)
-        self._transport(out, second, parameters, out)
+        uniforms(*key.words, _FIRST, first // rows, rows * elements, out)
+        uniforms(*key.words, _SECOND, first // rows, rows * elements, second)
+        self._transport(out, second, parameters)
 
 
 class ByElement(Sampler):
@@ -81,7 +84,7 @@ class ByElement(Sampler):
         self._draw = element_draws(draw, parameters)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
-        self._draw(*key.words, np.uint64(0), first * elements, parameters, out)
+        self._draw(*key.words, _FIRST, first * elements, parameters, out)
 
 
 @dataclass(frozen=True)
