@@ -18,7 +18,7 @@ FLOAT32_STEP = np.float32(2.0**-23)
 
 
 @scalar
-def _uniform_tile(key0: Any, key1: Any, slot: Any, t: int, half: int, out: Any) -> None:
+def uniform_tile(key0: Any, key1: Any, slot: Any, t: int, half: int, out: Any) -> None:
     first = t * half
     for i in range(half):
         a, b = threefry(key0, key1, np.uint64(first + i), slot)
@@ -27,9 +27,9 @@ def _uniform_tile(key0: Any, key1: Any, slot: Any, t: int, half: int, out: Any) 
 
 
 @scalar
-def _normal_tile(key0: Any, key1: Any, slot: Any, t: int, half: int, u: Any, out: Any) -> None:
+def normal_tile(key0: Any, key1: Any, slot: Any, t: int, half: int, u: Any, out: Any) -> None:
     # Two loops: bits and Box-Muller in one spill registers.
-    _uniform_tile(key0, key1, slot, t, half, u)
+    uniform_tile(key0, key1, slot, t, half, u)
     for i in range(half):
         radius = math.sqrt(-2.0 * log_positive(u[i]))
         sine, cosine = sincos2pi(u[half + i])
@@ -43,10 +43,10 @@ def uniforms(key0: Any, key1: Any, slot: Any, first_tile: int, tile: int, out: A
     half = tile // 2
     whole = out.size // tile
     for t in range(whole):
-        _uniform_tile(key0, key1, slot, first_tile + t, half, out[t * tile : (t + 1) * tile])
+        uniform_tile(key0, key1, slot, first_tile + t, half, out[t * tile : (t + 1) * tile])
     if whole * tile < out.size:
         last = np.empty(tile)
-        _uniform_tile(key0, key1, slot, first_tile + whole, half, last)
+        uniform_tile(key0, key1, slot, first_tile + whole, half, last)
         for i in range(out.size - whole * tile):
             out[whole * tile + i] = last[i]
 
@@ -58,10 +58,10 @@ def normals(key0: Any, key1: Any, slot: Any, first_tile: int, tile: int, out: An
     whole = out.size // tile
     u = np.empty(tile)
     for t in range(whole):
-        _normal_tile(key0, key1, slot, first_tile + t, half, u, out[t * tile : (t + 1) * tile])
+        normal_tile(key0, key1, slot, first_tile + t, half, u, out[t * tile : (t + 1) * tile])
     if whole * tile < out.size:
         last = np.empty(tile)
-        _normal_tile(key0, key1, slot, first_tile + whole, half, u, last)
+        normal_tile(key0, key1, slot, first_tile + whole, half, u, last)
         for i in range(out.size - whole * tile):
             out[whole * tile + i] = last[i]
 
