@@ -149,8 +149,9 @@ class Function:
         result = self.traced(z)
         if is_traced(result):
             raise Traced
-        wide = np.broadcast_to(np.asarray(result, np.float64), (len(z), *self.batch_shape))
-        return np.ascontiguousarray(wide)
+        values = np.empty((len(z), *self.batch_shape))
+        values[...] = result
+        return values
 
     def traced(self, z: Any) -> Any:
         """Evaluate and check the shape, and nothing else."""
@@ -159,25 +160,24 @@ class Function:
 
 @dataclass(frozen=True)
 class LogDensity:
-    """The log density of a distribution at a block of draws."""
+    """The log density of a family of ours at a block of draws, without the checks that a user's function needs."""
 
-    distribution: Any
+    distribution: Distribution
     name: str
     batch_shape: tuple[int, ...]
 
     def __call__(self, z: Any) -> FloatArray:
-        """Return a block of log densities."""
+        """Return a block of log densities, one row a draw."""
         p = self.distribution
-        if isinstance(p, Distribution):
-            if not p.is_traced and not is_traced(z):
-                z = np.asarray(z, np.float64)
-                if p.batch_shape == self.batch_shape:
-                    return p._log_prob_block(z)
-                if p.batch_shape == ():
-                    flat = z.reshape(-1, *z.shape[1 + len(self.batch_shape) :])
-                    return p._log_prob_block(flat).reshape(len(z), -1)
-            else:
-                raise Traced
+        if p.is_traced or not isinstance(z, np.ndarray):
+            raise Traced
+        if z.dtype != np.float64:
+            z = z.astype(np.float64)
+        if p.batch_shape == self.batch_shape:
+            return p._log_prob_block(z)
+        if p.batch_shape == ():
+            flat = z.reshape(-1, *z.shape[1 + len(self.batch_shape) :])
+            return p._log_prob_block(flat).reshape(len(z), -1)
         return Function(p.log_prob, self.name, self.batch_shape)(z)
 
     def traced(self, z: Any) -> Any:
@@ -215,9 +215,8 @@ class LogWeight:
     def __call__(self, z: Any) -> FloatArray:
         """Return a block ``(rows, columns)``."""
         log_p, log_q = self.log_p(z), self.log_q(z)
-        out = np.empty_like(log_p)
-        log_ratio(log_p.reshape(-1), log_q.reshape(-1), out.reshape(-1))
-        return out
+        log_ratio(log_p.reshape(-1), log_q.reshape(-1))
+        return log_p
 
     def traced(self, z: Any) -> Any:
         """Evaluate on the tape."""
@@ -231,10 +230,13 @@ def _density_of(q: Any) -> Function | LogDensity:
     )
 
 
+_FINITE = NonFinite()
+
+
 def watched(values: FloatArray, first: int, z: Any) -> NonFinite:
     """Count what is nan or +inf among the values of a block."""
     if all_below_infinity(values.reshape(-1)):
-        return NonFinite()
+        return _FINITE
     return NonFinite.of(values, first, z)
 
 

@@ -95,12 +95,13 @@ class LogMoments:
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.state[0] + (np.log(self.state[1]) - np.log(float(self.n)))
 
-    @property
+    @cached_property
     def ess(self) -> FloatArray:
         """The effective sample size ``(sum w)**2 / sum w**2``; 0 where all weights are zero."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ess = self.state[1] ** 2 / self.state[2]
-        return np.where(self.state[0] == -np.inf, 0.0, ess)
+        ess[self.state[0] == -np.inf] = 0.0
+        return ess  # type: ignore[no-any-return]
 
     @property
     def relative_variance(self) -> FloatArray:
@@ -108,7 +109,7 @@ class LogMoments:
         if self.n == 1:
             return np.full(self.state.shape[1], np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.maximum(self.n / self.ess - 1.0, 0.0) / (self.n - 1)
+            return np.maximum(self.n / self.ess - 1.0, 0.0) / (self.n - 1)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
@@ -258,7 +259,7 @@ class Tail:
     def __add__(self, other: Self) -> Self:
         keep = self.values.shape[1]
         both = np.concatenate([self.values, other.values], axis=1)
-        return replace(self, values=-np.sort(np.partition(-both, keep - 1, axis=1)[:, :keep], axis=1))
+        return replace(self, values=np.partition(both, both.shape[1] - keep, axis=1)[:, -keep:])
 
     @property
     def floors(self) -> FloatArray:
@@ -292,15 +293,45 @@ class TailBuilder:
 
     def push(self, block: FloatArray) -> None:
         """Add the numbers of a block."""
-        tail_kernels.push(block, self.keep, self._values, self._sizes, self._floors)
+        if len(self._sizes) > 1:
+            tail_kernels.push(block, self.keep, self._values, self._sizes, self._floors)
+            return
+        flat, size = block.reshape(-1), int(self._sizes[0])
+        if size + flat.size >= self._values.shape[1]:
+            wider = np.empty((1, size + flat.size + 1))
+            wider[0, :size] = self._values[0, :size]
+            self._values = wider
+        floor, guess = self._floors[0], self._guess(flat) if size == 0 else -np.inf
+        grown = tail_kernels.above(flat, max(floor, guess), self._values[0], size)
+        if guess > floor and grown < self.keep:  # the guess was too high
+            grown = tail_kernels.above(flat, floor, self._values[0], size)
+        elif guess > floor:
+            self._floors[0] = guess
+        if grown > 2 * self.keep:
+            self._cut(grown)
+            grown = self.keep
+        self._sizes[0] = grown
+
+    def _cut(self, size: int) -> None:
+        largest = np.partition(self._values[0, :size], size - self.keep)[size - self.keep :]
+        self._values[0, : self.keep] = largest
+        self._floors[0] = largest[0]
+
+    def _guess(self, first_block: FloatArray) -> float:
+        """Return a number that somewhat more than `keep` of the block probably exceed, from every 16th of it."""
+        sample = first_block[::16]
+        rank = int(1.4 * self.keep / 16) + 8
+        if rank >= sample.size:
+            return -np.inf
+        guess = np.partition(sample, sample.size - rank)[sample.size - rank]
+        return -np.inf if np.isnan(guess) else float(guess)
 
     def tail(self) -> Tail:
         """Return what was collected."""
         values = np.full((len(self._sizes), self.keep), -np.inf)
         for column, (size, kept) in enumerate(zip(self._sizes, self._values, strict=True)):
-            if size > self.keep:
-                tail_kernels.select_largest(kept, int(size), self.keep)
-            values[column, : min(size, self.keep)] = kept[: min(size, self.keep)]
+            largest = kept[:size] if size <= self.keep else np.partition(kept[:size], size - self.keep)[-self.keep :]
+            values[column, : len(largest)] = largest
         return Tail(self.total, values)
 
 
@@ -322,5 +353,6 @@ class NonFinite:
         return cls(int(bad.sum()), first_row + row, np.array(z[row]))
 
     def __add__(self, other: Self) -> Self:
-        earlier = self if self.count else other
-        return replace(earlier, count=self.count + other.count)
+        if not (self.count and other.count):
+            return self if self.count else other
+        return replace(self, count=self.count + other.count)

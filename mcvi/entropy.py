@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -414,7 +414,7 @@ def _renyi(
             raise Traced
         columns = tuple(np.broadcast_to(power, batch).reshape(-1).astype(np.float64) for power in powers)
         signs = tuple(sign for sign in (1, -1) if any((sign * power > 0).any() for power in columns))
-        total = Pass(draws, (weight,), partial(_power_sums, powers=columns), signs, threads).run(executor, progress)
+        total = Pass(draws, (weight,), _PowerPlan(columns), signs, threads).run(executor, progress)
     except Traced:
         log_w = weight.traced(draws.whole())
         return [log_mean_power(log_w, power + np.zeros(batch)) for power in powers]
@@ -453,11 +453,9 @@ class _PowerSums:
     mean: Moments | None
 
     @classmethod
-    def of(cls, log_w: FloatArray, power: FloatArray) -> "_PowerSums":
-        # inf and -inf ask for an extreme log weight: LogMoments of the sign alone keeps it as its maximum
-        strength = np.where(np.isinf(power), np.sign(power), power)
+    def of(cls, log_w: FloatArray, power: FloatArray, strength: FloatArray, small: bool) -> "_PowerSums":
         far = LogMoments.of(log_w, strength)
-        if not (np.abs(power) < SMALL_POWER).any():
+        if not small:
             return cls(power, far, None, None)
         mean = Moments.of(log_w)
         return cls(power, far, CentredMoments.of(log_w, strength, mean.mean), mean)
@@ -470,29 +468,42 @@ class _PowerSums:
     def read(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Return value, standard error, bias and effective sample size."""
         power = self.power
+        spread, ess = self.far.relative_variance, self.far.ess
         with np.errstate(divide="ignore", invalid="ignore"):
             value = self.far.log_mean / power
-            spread = self.far.relative_variance
             extreme = np.isinf(power)
-            value = np.where(extreme, self.far.state[0] * np.sign(power), value)
-            spread = np.where(extreme, np.nan, spread)
+            if extreme.any():
+                value = np.where(extreme, self.far.state[0] * np.sign(power), value)
+                spread, ess = np.where(extreme, np.nan, spread), np.where(extreme, np.nan, ess)
+            if self.near is None or self.mean is None:
+                return value, np.sqrt(spread) / np.abs(power), -0.5 * spread / power, ess
+            # The expansion about the mean is meant for weights that the power brings close together.
+            close = (np.abs(power) < SMALL_POWER) & (power != 0) & (np.abs(self.near.mean) < 0.5)
+            value = np.where(close, self.near.scaled_log_mean, value)
+            spread = np.where(close, self.near.relative_variance, spread)
             error, bias = np.sqrt(spread) / np.abs(power), -0.5 * spread / power
-            ess = np.where(extreme, np.nan, self.far.ess)
-            if self.near is not None and self.mean is not None:
-                # the expansion about the mean is meant for weights that the power brings close together
-                close = (np.abs(power) < SMALL_POWER) & (power != 0) & (np.abs(self.near.mean) < 0.5)
-                spread = self.near.relative_variance
-                value = np.where(close, self.near.scaled_log_mean, value)
-                error = np.where(close, np.sqrt(spread) / np.abs(power), error)
-                bias = np.where(close, -0.5 * spread / power, bias)
-                value = np.where(power == 0, self.mean.mean, value)
-                error = np.where(power == 0, self.mean.standard_error, error)
-                bias = np.where(power == 0, 0.0, bias)
+            elbo = power == 0
+            value = np.where(elbo, self.mean.mean, value)
+            error = np.where(elbo, self.mean.standard_error, error)
+            bias = np.where(elbo, 0.0, bias)
         return value, error, bias, ess
 
 
-def _power_sums(log_w: FloatArray, powers: tuple[FloatArray, ...]) -> tuple[_PowerSums, ...]:
-    return tuple(_PowerSums.of(log_w, power) for power in powers)
+@dataclass(frozen=True)
+class _PowerPlan:
+    """Sums a block of log weights for each of several powers, given as one number a column."""
+
+    powers: tuple[FloatArray, ...]
+
+    @cached_property
+    def _each(self) -> list[tuple[FloatArray, FloatArray, bool]]:
+        # inf and -inf ask for an extreme log weight: LogMoments of the sign alone keeps it as its maximum.
+        strengths = [np.where(np.isinf(power), np.sign(power), power) for power in self.powers]
+        small = [bool((np.abs(power) < SMALL_POWER).any()) for power in self.powers]
+        return list(zip(self.powers, strengths, small, strict=True))
+
+    def __call__(self, log_w: FloatArray) -> tuple[_PowerSums, ...]:
+        return tuple(_PowerSums.of(log_w, *each) for each in self._each)
 
 
 def _renyi_estimate(draws: Draws, sums: _PowerSums, signs: tuple[int, ...], tail: Tail | None) -> Estimate:

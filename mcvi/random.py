@@ -6,7 +6,7 @@ See `docs/reproducibility.md` for what is promised.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class Key:
         if not 0 <= self.value < 2**128:
             raise ValueError(f"Key: value must be in [0, 2**128); got {self.value}.")
 
-    @property
+    @cached_property
     def words(self) -> tuple[np.uint64, np.uint64]:
         """The two 64-bit halves, low word first."""
         return np.uint64(self.value & (2**64 - 1)), np.uint64(self.value >> 64)

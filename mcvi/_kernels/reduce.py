@@ -1,7 +1,8 @@
 """Sums over the rows of a block, and the merging of two such sums.
 
 A block is `(rows, columns)`; a column is a member of the batch. The state of a sum is `(k, columns)`.
-Every kernel sums runs of rows first and then the runs, so that rounding does not grow with the length of a block.
+A single column is summed in the many partial sums of a vectorised loop. Several columns are summed side by side, in runs
+of rows first and then over the runs: in both cases rounding hardly grows with the length of a block.
 """
 
 import math
@@ -9,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import maximum
-from mcvi._kernels.elementary import exp, expm1
+from mcvi._kernels.bits import bits_of_float, float_of_bits, maximum
+from mcvi._kernels.elementary import _LN2_HI, _LN2_LO, _LOG2_E, _ROUND, _exp_tail, exp, expm1
 from mcvi._kernels.jit import kernel, scalar
 
 _RUN = 256
@@ -24,17 +25,26 @@ def _largest(v: Any) -> float:
     return largest
 
 
+@scalar
+def _exp_nonpositive(x: float) -> Any:
+    """Return ``exp(x)`` for x <= 0 (and nan for nan): a sixth faster than `exp`, and 0 where that would be subnormal."""
+    y = -708.0 if x < -708.0 else x
+    shifted = y * _LOG2_E + _ROUND
+    kf = shifted - _ROUND
+    r = (y - kf * _LN2_HI) - kf * _LN2_LO
+    p = 1.0 + (r + _exp_tail(r))
+    # The integer stands in the low bits of `shifted`, and is added to the exponent of `p`.
+    result = float_of_bits(bits_of_float(p) + (bits_of_float(shifted) << np.int64(52)))
+    return 0.0 if x < -708.0 else result
+
+
 @kernel(sums=True)
 def _exponential_sums(v: Any, scale: float, centre: float) -> tuple[float, float]:
     first, second = 0.0, 0.0
-    for start in range(0, v.size, _RUN):
-        run_first, run_second = 0.0, 0.0
-        for i in range(start, min(start + _RUN, v.size)):
-            e = exp(scale * v[i] - centre)
-            run_first += e
-            run_second += e * e
-        first += run_first
-        second += run_second
+    for i in range(v.size):
+        e = _exp_nonpositive(scale * v[i] - centre)
+        first += e
+        second += e * e
     return first, second
 
 
@@ -149,23 +159,17 @@ def signed_log_moments(log_w: Any, f: Any, t: Any, out: Any) -> None:
 @kernel(sums=True)
 def _sum(v: Any) -> float:
     total = 0.0
-    for start in range(0, v.size, _RUN):
-        run = 0.0
-        for i in range(start, min(start + _RUN, v.size)):
-            run += v[i]
-        total += run
+    for i in range(v.size):
+        total += v[i]
     return total
 
 
 @kernel(sums=True)
 def _square_deviations(v: Any, centre: float) -> float:
     total = 0.0
-    for start in range(0, v.size, _RUN):
-        run = 0.0
-        for i in range(start, min(start + _RUN, v.size)):
-            d = v[i] - centre
-            run += d * d
-        total += run
+    for i in range(v.size):
+        d = v[i] - centre
+        total += d * d
     return total
 
 
@@ -305,7 +309,8 @@ def all_below_infinity(v: Any) -> bool:
 
 
 @kernel
-def log_ratio(log_p: Any, log_q: Any, out: Any) -> None:
-    """Set ``out = log_p - log_q``; -inf where `log_p` is, also where both are: p excludes that draw."""
+def log_ratio(log_p: Any, log_q: Any) -> None:
+    """Subtract `log_q` from `log_p` in place; -inf where `log_p` is, also where both are: p excludes that draw."""
     for i in range(log_p.size):
-        out[i] = log_p[i] - log_q[i] if log_p[i] != -np.inf else (-np.inf if log_q[i] == log_q[i] else np.nan)
+        # A nan in log_q is kept even there.
+        log_p[i] -= 0.0 if log_p[i] == -np.inf and log_q[i] == -np.inf else log_q[i]

@@ -34,14 +34,31 @@ def select_largest(values: Any, size: int, keep: int) -> None:
             return
 
 
+@kernel(sums=True)
+def _largest(v: Any) -> float:
+    largest = -np.inf
+    for i in range(v.size):
+        largest = maximum(largest, v[i])
+    return largest
+
+
 @kernel
-def _compact(values: Any, size: int, keep: int) -> float:
-    """Select, and return the smallest of those kept: a number not above it can never be among the largest."""
-    select_largest(values, size, keep)
-    smallest = values[0]
-    for i in range(1, keep):
-        smallest = min(smallest, values[i])
-    return smallest
+def above(t: Any, floor: float, out: Any, size: int) -> int:
+    """Append the numbers of a flat array above `floor` to ``out[:size]``, and return the new size; nan is passed over.
+
+    `out` has room for all of them and one more.
+
+    Where few are, nearly all the time goes into the vectorised maximum of each stride.
+    """
+    for start in range(0, t.size, _STRIDE):
+        stride = t[start : start + _STRIDE]
+        # Not `>`: a nan in the stride makes its maximum nan, and must hide nothing.
+        if not _largest(stride) <= floor:
+            for i in range(stride.size):
+                # Written in any case: a store that is overwritten costs less than a branch that is guessed wrong.
+                out[size] = stride[i]
+                size += stride[i] > floor
+    return size
 
 
 @kernel
@@ -50,42 +67,12 @@ def push(t: Any, keep: int, values: Any, sizes: Any, floors: Any) -> None:
 
     When a column is full it is cut to its `keep` largest and its floor is raised.
     """
-    rows, columns = t.shape
-    capacity = values.shape[1]
-    if columns == 1:
-        flat = t.reshape(-1)
-        size, floor = sizes[0], floors[0]
-        for start in range(0, rows, _STRIDE):
-            stop = min(start + _STRIDE, rows)
-            largest = -np.inf
-            for i in range(start, stop):
-                # written as a select, so that a nan hides nothing and the loop vectorises
-                largest = flat[i] if flat[i] > largest else largest
-            if largest > floor:
-                for i in range(start, stop):
-                    if flat[i] > floor:
-                        values[0, size] = flat[i]
-                        size += 1
-                        if size == capacity:
-                            floor = _compact(values[0], size, keep)
-                            size = keep
-        sizes[0], floors[0] = size, floor
-        return
-    for i in range(rows):
-        for j in range(columns):
+    for i in range(t.shape[0]):
+        for j in range(t.shape[1]):
             if t[i, j] > floors[j]:
                 values[j, sizes[j]] = t[i, j]
                 sizes[j] += 1
-                if sizes[j] == capacity:
-                    floors[j] = _compact(values[j], capacity, keep)
+                if sizes[j] == values.shape[1]:
+                    select_largest(values[j], sizes[j], keep)
                     sizes[j] = keep
-
-
-@kernel(sums=True)
-def column_maximum(t: Any, out: Any) -> None:
-    """Set `out` to the largest of each column; nan where there is one."""
-    for j in range(t.shape[1]):
-        out[j] = -np.inf
-    for i in range(t.shape[0]):
-        for j in range(t.shape[1]):
-            out[j] = maximum(out[j], t[i, j])
+                    floors[j] = values[j, :keep].min()
