@@ -10,18 +10,20 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from mcvi import _checks
+from mcvi._kernels.fused import log_weights
 from mcvi._kernels.reduce import all_below_infinity, log_ratio
 from mcvi._trace import is_traced
 from mcvi._typing import FloatArray, RNGLike
 from mcvi.accumulate import NonFinite
 from mcvi.distributions import Distribution
+from mcvi.distributions._maths import FromNoise
+from mcvi.distributions._univariate import Univariate
 from mcvi.random import Key, as_key, generator, tile_rows
 
 __all__ = ["Draws", "Function", "LogWeight", "Traced", "is_compiled"]
 
-# Draws in a block: enough that the calls from Python cost little, few enough that a block stays in the caches.
-_DRAWS = 2**14
-_NUMBERS = 2**17
+# A block that is drawn and weighed in one compiled loop is longer: only its weights pass through memory.
+FUSED_BLOCK = 2**16
 
 
 class Traced(Exception):
@@ -36,6 +38,10 @@ class Draws:
     n: int
     z: Any = None
     key: Key | None = None
+    #: How many draws, and how many numbers, a block holds at most: enough that the calls from Python cost little, few
+    #: enough that a block stays in the caches.
+    block_draws: int = 2**14
+    block_numbers: int = 2**17
 
     @classmethod
     def of(cls, q: Any, n: Any, z: Any, rng: RNGLike, name: str = "q") -> Self:
@@ -58,24 +64,25 @@ class Draws:
         return self.q.dtype if isinstance(self.q, Distribution) else np.dtype(np.float64)
 
     @cached_property
-    def _rows(self) -> int:
+    def rows(self) -> int:
+        """How many draws a block holds: a whole number of tiles."""
         elements = prod(self.batch_shape) * prod(self.q.event_shape)
         unit = tile_rows(elements)
-        return max(unit, min(_DRAWS, _NUMBERS // max(elements, 1)) // unit * unit)
+        return max(unit, min(self.block_draws, self.block_numbers // max(elements, 1)) // unit * unit)
 
     @property
     def blocks(self) -> int:
         """How many blocks there are."""
-        return -(-self.n // self._rows)
+        return -(-self.n // self.rows)
 
     def first(self, block: int) -> int:
         """Return the number of the first draw of a block."""
-        return block * self._rows
+        return block * self.rows
 
     def block(self, block: int) -> Any:
         """Return a block of draws, ``(rows, *batch_shape, *event_shape)``."""
         first = self.first(block)
-        count = min(self._rows, self.n - first)
+        count = min(self.rows, self.n - first)
         if self.z is not None:
             return self.z[first : first + count]
         assert self.key is not None
@@ -106,7 +113,7 @@ class Draws:
     def _noise(self, block: int) -> Any:
         assert self.key is not None
         first = self.first(block)
-        count = min(self._rows, self.n - first)
+        count = min(self.rows, self.n - first)
         if isinstance(self.q, Distribution):
             return self.q._noise(self.key, first, count)
         return self.q.noise(count, rng=generator(self.key, block))
@@ -222,6 +229,41 @@ class LogWeight:
         """Evaluate on the tape."""
         return self.log_p.traced(z) - self.log_q.traced(z)
 
+    def fused(self, draws: Draws) -> "FusedWeight | None":
+        """Return the loop that draws and weighs at once, where the compiler knows both densities and the draw."""
+        p = self.log_p.distribution if isinstance(self.log_p, LogDensity) else None
+        q = draws.q
+        if not (isinstance(p, Univariate) and isinstance(q, Univariate)) or draws.key is None:
+            return None
+        # With a batch, or many numbers a draw, a block of numbers costs as many calls and takes as long: no gain.
+        if p.batch_shape != () or q.batch_shape != () or p.is_traced or q.is_traced:
+            return None
+        return FusedWeight(p, q) if isinstance(q._maths.sampler, FromNoise) else None
+
+
+@dataclass(frozen=True)
+class FusedWeight:
+    """``log p(z) - log q(z)`` of the draws of a block, without the draws."""
+
+    p: Univariate
+    q: Univariate
+
+    def __call__(self, draws: Draws, block: int) -> FloatArray:
+        """Return a block of log weights, one row a draw."""
+        assert draws.key is not None
+        p, q = self.p._maths, self.q._maths
+        kernel = log_weights(
+            q.sampler.noise,
+            q.sampler.transport,
+            (q.scalar_log_density, q.parameters, q.constants),
+            (p.scalar_log_density, p.constants),
+        )
+        first = draws.first(block)
+        tile = tile_rows(1)
+        out = np.empty(min(draws.rows, draws.n - first))
+        kernel(*draws.key.words, first // tile, tile, self.q._columns, self.q._table, self.p._table, out)
+        return out
+
 
 def _density_of(q: Any) -> Function | LogDensity:
     shape = tuple(q.batch_shape)
@@ -233,16 +275,16 @@ def _density_of(q: Any) -> Function | LogDensity:
 _FINITE = NonFinite()
 
 
-def watched(values: FloatArray, first: int, z: Any) -> NonFinite:
-    """Count what is nan or +inf among the values of a block."""
+def watched(values: FloatArray, draws: Draws, block: int, z: Any) -> NonFinite:
+    """Count what is nan or +inf among the values of a block; `z` holds its draws, or None to make them again."""
     if all_below_infinity(values.reshape(-1)):
         return _FINITE
-    return NonFinite.of(values, first, z)
+    return NonFinite.of(values, draws.first(block), draws.block(block) if z is None else z)
 
 
 def with_note(draws: Draws, block: int, error: Exception) -> None:
     """Say on an exception from a user's function which draws it came from."""
     first = draws.first(block)
     source = "the draws given as z" if draws.key is None else f"the draws of rng={draws.key!r}"
-    last = min(first + draws._rows, draws.n) - 1
+    last = min(first + draws.rows, draws.n) - 1
     error.add_note(f"raised in block {block}: draws {first} to {last} of {source}.")

@@ -3,14 +3,14 @@
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 from typing import Any, Self
 from warnings import warn
 
 import numpy as np
 
-from mcvi._draws import Draws, watched, with_note
+from mcvi._draws import FUSED_BLOCK, Draws, FusedWeight, LogWeight, watched, with_note
 from mcvi._parallel import fold, reduce_blocks
 from mcvi._typing import FloatArray
 from mcvi.accumulate import NonFinite, Tail, TailBuilder
@@ -63,6 +63,16 @@ class Pass:
     accumulate: Callable[..., tuple[Any, ...]]
     tails: tuple[int, ...] = ()
     threads: bool = False
+    #: Takes the place of drawing and of the only function.
+    fused: FusedWeight | None = None
+
+    @classmethod
+    def of_weights(cls, draws: Draws, weight: LogWeight, accumulate: Callable[..., Any], **options: Any) -> Self:
+        """Return a pass over log weights alone, which draws and weighs in one compiled loop where it can."""
+        fused = weight.fused(draws)
+        if fused is not None:
+            draws = replace(draws, block_draws=FUSED_BLOCK)
+        return cls(draws, (weight,), accumulate, fused=fused, **options)
 
     def __call__(self, first: int, last: int, floors: FloatArray | None) -> Total:
         """Return the merged result of blocks `first` to ``last - 1``."""
@@ -75,16 +85,19 @@ class Pass:
         return Total(total.sums, total.shape, total.non_finite, builder.tail())
 
     def _block(self, block: int, builder: TailBuilder | None) -> Total:
+        z = None
         try:
-            z = self.draws.block(block)
-            values = [function(z) for function in self.functions]
+            if self.fused is not None:
+                values = [self.fused(self.draws, block)]
+            else:
+                z = self.draws.block(block)
+                values = [function(z) for function in self.functions]
         except Exception as error:
             with_note(self.draws, block, error)
             raise
         shape = values[-1].shape[1:]
         flat = [value.reshape(len(value), -1) for value in values]
-        first = self.draws.first(block)
-        non_finite = tuple(watched(value, first, z) for value in flat)
+        non_finite = tuple(watched(value, self.draws, block, z) for value in flat)
         if builder is not None:
             signed = [flat[0] if sign > 0 else -flat[0] for sign in self.tails]
             builder.push(signed[0] if len(signed) == 1 else np.hstack(signed))

@@ -198,7 +198,12 @@ def elbo_ratio(
     try:
         if _differentiating(q, draws.z, log_p) or is_traced(exact):
             raise Traced
-        total = Pass(draws, (function,), _mean_moments, threads=is_compiled(log_p)).run(executor, progress)
+        threads = is_compiled(log_p)
+        if isinstance(function, LogWeight):
+            work = Pass.of_weights(draws, function, _mean_moments, threads=threads)
+        else:
+            work = Pass(draws, (function,), _mean_moments, threads=threads)
+        total = work.run(executor, progress)
     except Traced:
         mean = anp.mean(function.traced(draws.whole()), axis=0)
         mean = mean if exact is None else mean + exact
@@ -414,7 +419,8 @@ def _renyi(
             raise Traced
         columns = tuple(np.broadcast_to(power, batch).reshape(-1).astype(np.float64) for power in powers)
         signs = tuple(sign for sign in (1, -1) if any((sign * power > 0).any() for power in columns))
-        total = Pass(draws, (weight,), _PowerPlan(columns), signs, threads).run(executor, progress)
+        work = Pass.of_weights(draws, weight, _PowerPlan(columns), tails=signs, threads=threads)
+        total = work.run(executor, progress)
     except Traced:
         log_w = weight.traced(draws.whole())
         return [log_mean_power(log_w, power + np.zeros(batch)) for power in powers]

@@ -1,4 +1,4 @@
-"""Functions of numbers and arrays. (The compiled ones follow.)"""
+"""Functions of numbers and arrays."""
 
 from scipy.special import digamma, log_ndtr, ndtr, ndtri
 from scipy.special import gammaln as lgamma

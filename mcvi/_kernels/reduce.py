@@ -1,8 +1,8 @@
 """Sums over the rows of a block, and the merging of two such sums.
 
-A block is `(rows, columns)`; a column is a member of the batch. The state of a sum is `(k, columns)`.
-A single column is summed in the many partial sums of a vectorised loop. Several columns are summed side by side, in runs
-of rows first and then over the runs: in both cases rounding hardly grows with the length of a block.
+A block is `(rows, columns)`; a column is a member of the batch. The state of a sum is `(k, columns)`. A single column is
+summed in the many partial sums of a vectorised loop; several columns side by side, in runs of rows first and then over
+the runs. In both cases rounding hardly grows with the length of a block.
 """
 
 import math
@@ -27,7 +27,7 @@ def _largest(v: Any) -> float:
 
 @scalar
 def _exp_nonpositive(x: float) -> Any:
-    """Return ``exp(x)`` for x <= 0 (and nan for nan): a sixth faster than `exp`, and 0 where that would be subnormal."""
+    """Return ``exp(x)`` for x <= 0: a sixth faster than `exp`, with 0 where the result would be subnormal."""
     y = -708.0 if x < -708.0 else x
     shifted = y * _LOG2_E + _ROUND
     kf = shifted - _ROUND

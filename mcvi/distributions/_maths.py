@@ -11,7 +11,7 @@ from mcvi._kernels.noise import normals, uniforms
 from mcvi._typing import FloatArray
 from mcvi.random import Key, tile_rows
 
-__all__ = ["ByElement", "FromNormal", "FromUniform", "FromUniformPair", "Maths", "Sampler"]
+__all__ = ["ByElement", "FromNoise", "FromNormal", "FromUniform", "FromUniformPair", "Maths", "Sampler"]
 
 # The slots of a draw that takes two noises.
 _FIRST, _SECOND = np.uint64(0), np.uint64(1)
@@ -36,28 +36,31 @@ class Sampler:
         raise NotImplementedError
 
 
-class FromUniform(Sampler):
+class FromNoise(Sampler):
+    """A draw is ``transport(e, parameters)`` of one number that the kernel `noise` draws."""
+
+    def __init__(self, noise: Any, transport: Any, parameters: int) -> None:
+        self.noise, self.transport = noise, transport
+        self._in_place = in_place(transport, parameters)
+
+    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
+        rows = tile_rows(elements)
+        self.noise(*key.words, _FIRST, first // rows, rows * elements, out)
+        self._in_place(out, parameters)
+
+
+class FromUniform(FromNoise):
     """A draw is ``transport(u, parameters)`` of one uniform on (0, 1), as by the quantile function."""
 
     def __init__(self, transport: Any, parameters: int) -> None:
-        self._transport = in_place(transport, parameters)
-
-    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
-        rows = tile_rows(elements)
-        uniforms(*key.words, _FIRST, first // rows, rows * elements, out)
-        self._transport(out, parameters)
+        super().__init__(uniforms, transport, parameters)
 
 
-class FromNormal(Sampler):
+class FromNormal(FromNoise):
     """A draw is ``transport(e, parameters)`` of one standard normal."""
 
     def __init__(self, transport: Any, parameters: int) -> None:
-        self._transport = in_place(transport, parameters)
-
-    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
-        rows = tile_rows(elements)
-        normals(*key.words, _FIRST, first // rows, rows * elements, out)
-        self._transport(out, parameters)
+        super().__init__(normals, transport, parameters)
 
 
 class FromUniformPair(Sampler):
@@ -111,6 +114,8 @@ class Maths:
     log_density: Callable[..., Any]
     score: Callable[..., Any]
     sampler: Sampler
+    #: The scalar function itself, for loops over more than one family.
+    scalar_log_density: Callable[..., Any]
 
     @classmethod
     def of(
@@ -124,6 +129,7 @@ class Maths:
             elementwise(log_density, constants),
             elementwise_tuple(score, constants),
             sampler,
+            log_density,
         )
 
     def prepared(self, columns: FloatArray) -> FloatArray:
