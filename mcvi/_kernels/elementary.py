@@ -207,3 +207,10 @@ def tanh(x: float) -> Any:
     t = expm1(-2.0 * abs(x))
     result = t / (2.0 + t)
     return float_of_bits(bits_of_float(-result) | (bits_of_float(x) & _SIGN_BIT))
+
+
+@scalar
+def xlogy(x: float, y: float) -> Any:
+    """Return ``x log(y)``, with ``0 log 0 = 0``; nan stays nan."""
+    result = x * log(y)
+    return 0.0 * x if (x == 0.0 and y >= 0.0) else result

@@ -93,6 +93,47 @@ def log_ndtr_derivative(x: float) -> Any:
 
 
 @scalar
+def log_ndtr_second_derivative(x: float) -> Any:
+    """Return the second derivative of `log_ndtr`: with its first, d, ``-d (x + d)``, where x + d does not cancel.
+
+    To the left d is nearly -x, so there it is a polynomial of its own, in the variable of `scaled_tail`: near -1.
+    """
+    x = x * 1.0
+    d = log_ndtr_derivative(x)
+    t = abs(x)
+    w = (t - 5.0) / ((t if t <= 1e300 else 1e300) + 5.0)
+    w = w if w <= 1.0 else 1.0
+    p = 9.947904167324498e-08
+    p = p * w + 4.1920367277159326e-07
+    p = p * w + -1.5966394604065763e-06
+    p = p * w + -2.682933681813686e-06
+    p = p * w + 1.076108435591831e-05
+    p = p * w + 3.3893777533538783e-06
+    p = p * w + -4.03844316933147e-05
+    p = p * w + 2.9264509097976347e-05
+    p = p * w + 7.989496123129845e-05
+    p = p * w + -0.0001765468529103165
+    p = p * w + 1.727739417367973e-05
+    p = p * w + 0.0004530856127646685
+    p = p * w + -0.0006678322586434052
+    p = p * w + -0.00028950951986408035
+    p = p * w + 0.0021347624253519304
+    p = p * w + -0.0021895368483247227
+    p = p * w + -0.0022749522612117053
+    p = p * w + 0.008491801115375145
+    p = p * w + -0.006715467354904848
+    p = p * w + -0.009899036989873291
+    p = p * w + 0.030228717737689807
+    p = p * w + -0.025215739275477805
+    p = p * w + -0.02563075570424899
+    p = p * w + 0.10222756135419031
+    p = p * w + -0.14613420363077925
+    p = p * w + 0.10825764506348948
+    p = p * w + 0.9673035653828878
+    return -d * (x + d) if x > 0.0 else -p
+
+
+@scalar
 def _central_quantile(q: float) -> Any:
     """Return the quantile of ``1/2 + q`` for abs(q) <= 0.3: odd, so 0 at 0."""
     z = q * q
