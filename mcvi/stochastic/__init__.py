@@ -15,6 +15,7 @@ from mcvi.stochastic._sticking_the_landing import sticking_the_landing
 from mcvi.stochastic._stochastic_tensor import ObservedStochasticTensor, StochasticTensor
 from mcvi.stochastic._surrogate import MissingGradientWarning, surrogate_loss
 from mcvi.stochastic._take import take
+from mcvi.stochastic._value_and_grad import value_and_grad
 from mcvi.stochastic._value_types import MeanValue, NoValueTypeSetError, SampleValue, get_current_value_type, value_type
 from mcvi.stochastic._vimco import get_vimco_advantage_fn
 
@@ -29,6 +30,7 @@ __all__ = [
     "NoValueTypeSetError",
     "surrogate_loss",
     "MissingGradientWarning",
+    "value_and_grad",
     "dependencies",
     "stop_gradient",
     "without_graph",

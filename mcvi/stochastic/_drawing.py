@@ -19,21 +19,22 @@ __all__ = ["drawn", "drawing_block", "has_transport", "leading_draws", "node_key
 
 
 class _Block:
-    """One block of `value_and_grad`: how many draws its nodes take, and whose turn it is."""
+    """One block of `value_and_grad`: how many draws its nodes take, whose turn it is, how many numbers were drawn."""
 
     def __init__(self, key: Key, n: int) -> None:
-        self.key, self.n, self.created = key, n, 0
+        self.key, self.n, self.created, self.elements = key, n, 0, 0
 
 
 _block: ContextVar[_Block | None] = ContextVar("mcvi_block", default=None)
 
 
 @contextmanager
-def drawing_block(key: Key, n: int) -> Iterator[None]:
+def drawing_block(key: Key, n: int) -> Iterator[_Block]:
     """Give the nodes created inside `n` draws each, at the addresses (key, order of creation)."""
-    token = _block.set(_Block(key, n))
+    block = _Block(key, n)
+    token = _block.set(block)
     try:
-        yield
+        yield block
     finally:
         _block.reset(token)
 
@@ -97,6 +98,9 @@ def drawn(distribution: Any, shape: tuple[int, ...], key: Key, *, carry_derivati
         draws = np.asarray(draws)
         # Whole numbers become floats in the graph; a float32 family keeps its type.
         draws = draws if draws.dtype.kind == "f" else draws.astype(np.float64)
+    block = _block.get()
+    if block is not None:
+        block.elements += np.size(value_of(draws))
     if len(shape) > 1:
         draws = anp.reshape(draws, (*shape, *np.shape(value_of(draws))[1:]))
     return draws

@@ -6,7 +6,6 @@ first, is then run on what they hold, derivative boxes included, and notes the d
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import fields, is_dataclass
 from math import inf
 from typing import Any
 
@@ -16,6 +15,7 @@ from autograd.extend import Box, JVPNode, VJPNode, primitive, register_notrace
 from autograd.numpy.numpy_boxes import ArrayBox
 from autograd.tracer import Node, isbox
 
+from mcvi.distributions import Distribution
 from mcvi.stochastic._level import GraphLevel
 
 __all__ = [
@@ -97,7 +97,7 @@ def stop_gradient(x: Any) -> Any:
     Examples
     --------
     >>> from autograd import grad
-    >>> grad(lambda x: stop_gradient(x) * x)(3.0)
+    >>> float(grad(lambda x: stop_gradient(x) * x)(3.0))
     3.0
     """
     return _stopped(x)
@@ -132,10 +132,12 @@ def without_graph(x: Any) -> Any:
 
 def parameter_boxes(distribution: Any) -> Iterator[Any]:
     """Yield every traced value that a distribution holds, itself or in a distribution, list or dict that it holds."""
-    if is_dataclass(distribution):
-        held: Iterable[Any] = [getattr(distribution, field.name) for field in fields(distribution)]
+    if isinstance(distribution, Distribution):
+        held: Iterable[Any] = distribution.parameters.values()
+    elif hasattr(distribution, "__dict__"):
+        held = vars(distribution).values()
     else:
-        held = getattr(distribution, "__dict__", {}).values()
+        held = [getattr(distribution, name) for name in getattr(type(distribution), "__slots__", ())]
     for value in held:
         yield from _boxes_in(value)
 

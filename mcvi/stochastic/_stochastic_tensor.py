@@ -109,11 +109,14 @@ class StochasticTensor(BaseStochasticTensor):
         if is_traced(value):
             boxes.append(value)
         parents = _parents(boxes)
-        sampled_above = any(node.source.attributes.get("_has_draws") for node in _draws_above(parents))
+        above = [node.source.attributes for node in _draws_above(parents)]
+        sampled_above = any(attributes.get("_has_draws") for attributes in above)
         self.value_type = _chosen_value_type(dist_value_type, sampled_above)
         self.pathwise = self._chosen_pathwise(pathwise, value, boxes)
         self._has_draws = sampled_above or isinstance(self.value_type, SampleValue)
         held = self._held(value, node_key(rng) if value is None else None, traced=bool(boxes))
+        own_axes = np.ndim(value_of(held)) - len(dist.batch_shape) - len(dist.event_shape)
+        self._draw_axes = own_axes + max((attributes.get("_draw_axes", 0) for attributes in above), default=0)
         self._enter(held, parents, outermost_level(boxes))
 
     def _chosen_pathwise(self, pathwise: bool | None, value: Any, boxes: list[Any]) -> bool:
@@ -152,13 +155,24 @@ class StochasticTensor(BaseStochasticTensor):
         sampled = isinstance(self.value_type, SampleValue)
         return self.value_type.stop_gradient or (sampled and not self.pathwise)
 
+    @property
+    def stops_parameters(self) -> bool:
+        """Whether `log_prob` takes the parameters of the distribution as constants."""
+        return self.pathwise and getattr(self.loss_fn, "stops_parameters", False)
+
+    @property
+    def draw_axes(self) -> int:
+        """How many leading axes of the node are draws: its own, and those of the nodes upstream of its parameters."""
+        return self._draw_axes
+
     def log_prob(self) -> Any:
         """Return ``distribution.log_prob`` of what the node holds.
 
         At a node with the estimator `sticking_the_landing` the parameters count as constants.
         """
-        stopped = getattr(self.loss_fn, "stops_parameters", False) and self.pathwise
-        return (_with_stopped_parameters(self.distribution) if stopped else self.distribution).log_prob(self.value())
+        return (_with_stopped_parameters(self.distribution) if self.stops_parameters else self.distribution).log_prob(
+            self.value()
+        )
 
     def loss(self, sample_loss: Any) -> Any:
         """Return the term that this node adds to a surrogate loss in the form ``tf1``, or None if it needs none."""
