@@ -30,7 +30,7 @@ def _log_sum_exp(x: Any, keepdims: bool = False) -> Any:
 FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: getattr(anp, name) for name in ("exp", "log", "log1p", "expm1", "sqrt", "square", "abs", "sin", "cos")},
     **{name: getattr(anp, name) for name in ("tanh", "sign", "maximum", "minimum", "matmul", "transpose")},
-    "sigmoid": lambda x: 0.5 * (1.0 + anp.tanh(0.5 * x)),
+    "sigmoid": lambda x: anp.exp(-anp.logaddexp(0.0, -x)),
     "softplus": lambda x: anp.logaddexp(0.0, x),
     "sum_last": lambda x: anp.sum(x, axis=-1),
     "prod_last": lambda x: anp.prod(x, axis=-1),

@@ -89,7 +89,7 @@ class Draws:
 
 
 def expectation(inputs: dict[str, Any], scope: Scope) -> Any:
-    """Average over any axes: mcvi averages over the first, so one is moved there and the others go into `f`."""
+    """Average over any axes: mcvi averages over the first, so one is moved there, and the others are averaged after."""
     f, log_prob = function(inputs["f"], scope), None
     if "q" in inputs:
         q = distribution(inputs["q"], scope)
@@ -104,31 +104,23 @@ def expectation(inputs: dict[str, Any], scope: Scope) -> Any:
 
     rank = np.ndim(untraced(f(samples)))
     written = inputs.get("axis", 0)
-    axes = range(rank) if written is None else np.atleast_1d(written).tolist()
-    axes = sorted({axis % rank for axis in axes})
-    first, others = axes[0], tuple(axes[1:])
+    first, *others = sorted({axis % rank for axis in (range(rank) if written is None else np.atleast_1d(written))})
 
-    def back(z: Any) -> Any:
-        return anp.moveaxis(z, 0, first)
-
-    def averaged(z: Any) -> Any:
-        result = f(back(z))
-        result = anp.mean(result, axis=others, keepdims=True) if others else result
-        return anp.moveaxis(result, first, 0)
-
-    def density(z: Any) -> Any:
-        return anp.moveaxis(log_prob(back(z)), first, 0)
+    def in_front(g: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        return lambda z: anp.moveaxis(g(anp.moveaxis(z, 0, first)), first, 0)
 
     z = anp.moveaxis(samples, first, 0)
-    shape = np.shape(untraced(z))[1:]
-    batch = () if pathwise else np.shape(untraced(density(z)))[1:]
-    q = Draws(density if log_prob else lambda z: np.zeros(len(z)), batch, shape[len(batch) :])
-    result = mcvi.expectation(averaged, q, z=z, gradient="pathwise" if pathwise else "score")
+    shape = np.shape(untraced(z))
+    if pathwise:
+        q = Draws(lambda z: np.zeros(len(z)), (), shape[1:])
+    else:
+        batch = np.shape(untraced(in_front(log_prob)(z)))[1:]
+        q = Draws(in_front(log_prob), batch, shape[1 + len(batch) :])
+    result = mcvi.expectation(in_front(f), q, z=z, gradient="pathwise" if pathwise else "score")
     result = result if isbox(result) else np.asarray(result)
-    # The axes in `others` are still there with size one; the first has gone.
-    if inputs.get("keep_dims"):
-        return anp.expand_dims(result, first)
-    return anp.reshape(result, [n for i, n in enumerate(np.shape(untraced(result))) if i + 1 not in others])
+    keep = bool(inputs.get("keep_dims"))
+    result = anp.expand_dims(result, first) if keep else result
+    return anp.mean(result, axis=tuple(axis - (not keep) for axis in others), keepdims=keep) if others else result
 
 
 def differentiated(estimator: Callable[[dict[str, Any], Scope], Any]) -> Callable[[dict[str, Any], Scope], Any]:

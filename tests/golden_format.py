@@ -106,7 +106,7 @@ SPELLINGS: dict[str, Callable[..., Any]] = {
     "BetaWithSoftplusConcentration": lambda concentration1, concentration0: distributions.Beta(
         softplus(concentration1), softplus(concentration0)
     ),
-    "BernoulliWithSigmoidProbs": lambda logits: distributions.Bernoulli(probs=FUNCTIONS["sigmoid"](logits)),
+    "BernoulliWithSigmoidProbs": lambda logits: distributions.Bernoulli(logits=logits),
     "Chi2": _chi_square,
     "Chi2WithAbsDf": lambda df: _chi_square(_whole(df)),
     "MultivariateNormalDiagWithSoftplusScale": lambda loc, scale_diag: distributions.MultivariateNormalDiag(
@@ -134,7 +134,7 @@ def distribution(spec: dict[str, Any], scope: Scope) -> Any:
 def function(spec: dict[str, Any], scope: Scope) -> Callable[[Any], Any]:
     """Make the function of `x` that is written: a log density with a shift, or an expression."""
     if spec["kind"] == "dist_log_prob":
-        p, shift = distribution(spec["dist"], scope), spec.get("shift", 0.0)
+        p, shift = distribution(spec["dist"], scope), scope.value(spec.get("shift", 0.0))
         return lambda x: p.log_prob(x) + shift
     consts = {name: scope.value(value) for name, value in (spec.get("consts") or {}).items()}
     return lambda x: scope.given(**consts, x=x).value(spec["expr"])
