@@ -252,6 +252,7 @@ class FusedWeight:
         """Return a block of log weights, one row a draw."""
         assert draws.key is not None
         p, q = self.p._maths, self.q._maths
+        assert isinstance(q.sampler, FromNoise)
         kernel = log_weights(
             q.sampler.noise,
             q.sampler.transport,

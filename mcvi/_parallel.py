@@ -80,7 +80,8 @@ def reduce_blocks(
                     result = task(*_bounds(done, blocks), latest)
                 else:
                     while ahead < tasks and len(queue) < most:
-                        queue.append(pool.submit(_run, task, *_bounds(ahead, blocks), latest))
+                        first, last = _bounds(ahead, blocks)
+                        queue.append(pool.submit(_run, task, first, last, latest))
                         ahead += 1
                     result = queue.popleft().result()
                 if hint is not None:

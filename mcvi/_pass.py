@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass, replace
 from math import prod
+from types import FrameType
 from typing import Any, Self
 from warnings import warn
 
@@ -151,7 +152,8 @@ def warn_of_zero_weights(log_largest: FloatArray, n: int) -> None:
 
 def _outside() -> int:
     """Return the stack level of the caller outside the package, for a warning that points at the user's line."""
-    level, frame = 1, sys._getframe(1)
+    level = 1
+    frame: FrameType | None = sys._getframe(1)
     while frame is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "mcvi":
-        level, frame = level + 1, frame.f_back  # type: ignore[assignment]
+        level, frame = level + 1, frame.f_back
     return level

@@ -116,7 +116,7 @@ def entropy_shannon(
     >>> mcvi.entropy_shannon(Normal(0.0, 1.0))
     1.4189385332046727 (exact: closed-form entropy of Normal)
     >>> mcvi.entropy_shannon(Normal(0.0, 1.0), n=100_000, rng=0, form="sample")
-    1.4177 ± 0.0022 (n=100000)
+    1.418 ± 0.002 (n=100000)
     """
     chosen = _form(form)
     _checks.distribution(p, "p")
@@ -272,7 +272,7 @@ def renyi_ratio(
     >>> from mcvi.distributions import Normal
     >>> p, q = Normal(1.0, 2.0), Normal(0.0, 1.0)
     >>> mcvi.renyi_ratio(p.log_prob, q, 1.0, n=100_000, rng=0)
-    -0.4431 ± 0.0016 (n=100000)
+    -0.4441 ± 0.0019 (n=100000, ess=100000)
     """
     draws = Draws.of(q, n, z, rng)
     weight = LogWeight.of(log_p, q)
@@ -338,14 +338,14 @@ def renyi_curve(
     """
     draws = Draws.of(q, n, z, rng)
     weight = LogWeight.of(log_p, q)
-    alphas = _checks.order(alphas, "alphas")
-    if np.ndim(value_of(alphas)) == 0:
-        raise ValueError(f"alphas must have an axis of orders in front; got the scalar {value_of(alphas)}.")
-    _checks.broadcasts_to(np.shape(value_of(alphas))[1:], draws.batch_shape, "alphas[0]", "q.batch_shape")
+    orders = _checks.order(alphas, "alphas")
+    if np.ndim(value_of(orders)) == 0:
+        raise ValueError(f"alphas must have an axis of orders in front; got the scalar {value_of(orders)}.")
+    _checks.broadcasts_to(np.shape(value_of(orders))[1:], draws.batch_shape, "alphas[0]", "q.batch_shape")
     curve = _renyi(
         draws,
         weight,
-        [alphas[i] for i in range(len(value_of(alphas)))],
+        [orders[i] for i in range(len(value_of(orders)))],
         traced=_differentiating(q, draws.z, log_p),
         threads=is_compiled(log_p),
         executor=executor,

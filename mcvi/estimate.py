@@ -207,6 +207,7 @@ class Estimate:
         if not 0.0 < level < 1.0:
             raise ValueError(f"level must be between 0 and 1; got {level!r}.")
         tail = 0.5 + 0.5 * level
+        z: Any
         if self.n is None:
             z = ndtri(tail)
         else:

@@ -1,8 +1,8 @@
 """Sums over the rows of a block, and the merging of two such sums.
 
-A block is `(rows, columns)`; a column is a member of the batch. The state of a sum is `(k, columns)`. A single column is
-summed in the many partial sums of a vectorised loop; several columns side by side, in runs of rows first and then over
-the runs. In both cases rounding hardly grows with the length of a block.
+A block is `(rows, columns)`; a column is a member of the batch. The state of a sum is `(k, columns)`. A single column
+is summed in the many partial sums of a vectorised loop; several columns side by side, in runs of rows first and then
+over the runs. In both cases rounding hardly grows with the length of a block.
 """
 
 import math
