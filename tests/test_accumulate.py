@@ -1,0 +1,198 @@
+"""Accumulators against their slow twins: values, merging, and what is not finite."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from mcvi._parallel import fold
+from mcvi.accumulate import (
+    CentredMoments,
+    LogMoments,
+    Moments,
+    NonFinite,
+    SignedLogMoments,
+    TailBuilder,
+    WeightedMoments,
+    tail_length,
+)
+from tests import naive
+
+ONE = np.ones(1)
+
+
+def log_mean(v, scale=1.0):
+    block = np.asarray(v, float)[:, None]
+    return float(LogMoments.of(block, np.array([scale])).log_mean[0])
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([1e308, 1e308], 1e308),
+        ([1e308, -1e308], 1e308),
+        ([-1e308, -1e308], -1e308),
+        ([-math.inf, -math.inf], -math.inf),
+        ([-math.inf], -math.inf),
+        ([math.inf, 0.0], math.inf),
+        ([math.inf, -math.inf], math.inf),
+        ([math.nan, math.inf], math.nan),
+        ([math.nan, -math.inf], math.nan),
+        ([0.0, -math.inf], -math.log(2)),
+    ],
+)
+@pytest.mark.parametrize("columns", [1, 3])
+def test_log_mean_exp_keeps_the_contract_for_extreme_values(values, expected, columns):
+    block = np.repeat(np.array(values)[:, None], columns, axis=1)
+    result = LogMoments.of(block, np.ones(columns)).log_mean
+    np.testing.assert_allclose(result, [expected] * columns, rtol=1e-15)
+
+
+finite = st.floats(-700, 700)
+values = hnp.arrays(np.float64, st.integers(1, 400), elements=finite)
+
+
+@settings(max_examples=60)
+@given(values)
+def test_log_mean_exp_agrees_with_sixty_digits(v):
+    assert log_mean(v) == pytest.approx(naive.log_mean_exp(v), rel=4e-15, abs=4e-15)
+
+
+@settings(max_examples=60)
+@given(values, st.floats(-1e4, 1e4))
+def test_log_mean_exp_moves_with_a_shift(v, shift):
+    assert log_mean(v + shift) == pytest.approx(log_mean(v) + shift, rel=1e-13, abs=2e-12)
+
+
+@settings(max_examples=60)
+@given(values)
+def test_log_mean_exp_lies_between_maximum_and_maximum_less_log_n(v):
+    result = log_mean(v)
+    assert v.max() - math.log(v.size) - 1e-12 <= result <= v.max() + 1e-12
+
+
+@settings(max_examples=40)
+@given(values, st.integers(1, 400))
+def test_cut_anywhere_and_merged_sums_are_those_of_the_whole(v, cut):
+    cut = min(cut, v.size - 1)
+    block, f = v[:, None], np.cos(v)[:, None]
+    for accumulator, read in [
+        (lambda s: Moments.of(block[s]), lambda a: (a.mean, a.standard_error)),
+        (lambda s: LogMoments.of(block[s], ONE), lambda a: (a.log_mean, a.ess)),
+        (lambda s: SignedLogMoments.of(block[s] / 100, f[s]), lambda a: (a.mean,)),
+        (lambda s: WeightedMoments.of(block[s] / 100, f[s]), lambda a: (a.mean, a.standard_error, a.bias, a.ess)),
+        (lambda s: CentredMoments.of(block[s], 1e-4 * ONE, block[s].mean(axis=0)), lambda a: (a.scaled_log_mean,)),
+    ]:
+        whole = read(accumulator(slice(None)))
+        parts = [accumulator(slice(None, cut)), accumulator(slice(cut, None))] if cut else [accumulator(slice(None))]
+        for a, b in zip(whole, read(fold(parts)), strict=True):
+            np.testing.assert_allclose(b, a, rtol=1e-9, atol=1e-10)
+
+
+def test_batches_are_their_columns_one_by_one():
+    rng = np.random.default_rng(0)
+    v, f = rng.normal(size=(1000, 5)) * 3, rng.normal(size=(1000, 5))
+    scale = np.array([1.0, -0.5, 0.25, 2.0, 1.0])
+    together = LogMoments.of(v, scale), SignedLogMoments.of(v, f), WeightedMoments.of(v, f), Moments.of(v)
+    for j in range(5):
+        vj, fj = np.ascontiguousarray(v[:, j : j + 1]), np.ascontiguousarray(f[:, j : j + 1])
+        alone = (
+            LogMoments.of(vj, scale[j : j + 1]),
+            SignedLogMoments.of(vj, fj),
+            WeightedMoments.of(vj, fj),
+            Moments.of(vj),
+        )
+        for a, b in zip(together, alone, strict=True):
+            np.testing.assert_allclose(a.state[:, j], b.state[:, 0], rtol=1e-12)
+
+
+def test_a_long_sum_is_exact_to_the_last_digits():
+    v = np.random.default_rng(1).lognormal(sigma=3, size=10**6)
+    blocks = [Moments.of(part[:, None]) for part in np.array_split(v, 61)]
+    assert float(fold(blocks).mean[0]) == pytest.approx(math.fsum(v) / v.size, rel=1e-15)
+
+
+def test_signed_sums_keep_what_is_tiny_and_what_is_huge():
+    # weights e**800 of opposite sign: each overflows, their difference does not
+    log_w = np.array([[800.0], [800.0], [790.0]])
+    f = np.array([[1.0], [-1.0], [1e-300]])
+    expected = math.exp(790 - 300 * math.log(10)) / 3
+    assert SignedLogMoments.of(log_w, f).mean[0] == pytest.approx(expected, rel=1e-12)
+    # the largest weight has f = 0: what matters would underflow beside it
+    f, log_w = np.array([[0.0], [1e300]]), np.array([[0.0], [-800.0]])
+    assert SignedLogMoments.of(log_w, f).mean[0] == pytest.approx(math.exp(300 * math.log(10) - 800) / 2, rel=1e-12)
+
+
+def test_a_value_at_weight_zero_counts_for_nothing():
+    log_w, f = np.array([[-np.inf], [0.0]]), np.array([[np.inf], [3.0]])
+    assert SignedLogMoments.of(log_w, f).mean[0] == pytest.approx(1.5, rel=4e-16)
+    assert WeightedMoments.of(log_w, f).mean[0] == 3.0
+
+
+def test_an_infinite_mean_survives_a_merge():
+    a, b = Moments.of(np.array([[-np.inf], [1.0]])), Moments.of(np.array([[2.0]]))
+    assert (a + b).mean[0] == -np.inf
+    assert (b + a).mean[0] == -np.inf
+    assert (a + a).mean[0] == -np.inf
+
+
+@pytest.mark.parametrize("power", [1e-1, 1e-3, 1e-6, 1e-9, 1e-12, 1e-15])
+def test_near_order_one_no_digit_is_lost(power):
+    log_w = np.random.default_rng(3).normal(scale=2.0, size=1000)
+    blocks = [block[:, None] for block in np.array_split(log_w, 7)]
+    total = fold(CentredMoments.of(block, np.array([power]), block.mean(axis=0)) for block in blocks)
+    expected = naive.renyi(log_w, 1 - power) if power > 1e-14 else naive.renyi(log_w, 1) + power * log_w.var() / 2
+    assert float(total.scaled_log_mean[0]) == pytest.approx(expected, abs=1e-14)
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+@pytest.mark.parametrize("n", [1, 4, 100, 2000, 60_000])
+def test_the_tail_holds_the_largest(n, columns):
+    rng = np.random.default_rng(n)
+    v = np.round(rng.standard_t(2, size=(n, columns)), 2)  # with ties
+    v[rng.random(v.shape) < 0.1] = -np.inf
+    builders = []
+    for part in np.array_split(v, 3) if n > 3 else [v]:
+        floors = builders[-1].tail().floors if builders else None
+        builders.append(TailBuilder(n, columns, floors))
+        for block in np.array_split(part, 4):
+            builders[-1].push(np.ascontiguousarray(block))
+    total = fold(builder.tail() for builder in builders)
+    keep = min(tail_length(n) + 1, n)
+    for j in range(columns):
+        np.testing.assert_array_equal(np.sort(total.values[j])[::-1], naive.largest(v[:, j], keep))
+
+
+def test_the_tail_passes_over_nan_and_hides_nothing_behind_it():
+    v = np.random.default_rng(0).normal(size=(5000, 1))
+    v[::50] = np.nan
+    builder = TailBuilder(5000, 1)
+    builder.push(v)
+    expected = naive.largest(v[~np.isnan(v)], tail_length(5000) + 1)
+    np.testing.assert_array_equal(np.sort(builder.tail().values[0])[::-1], expected)
+
+
+def test_the_first_value_that_is_not_finite_is_remembered():
+    z = np.arange(4.0)
+    a = NonFinite.of(np.array([[0.0], [-np.inf], [1.0], [2.0]]), 0, z)
+    b = NonFinite.of(np.array([[0.0], [np.nan], [np.inf], [2.0]]), 4, z)
+    total = a + b + b
+    assert (total.count, total.first, float(total.draw)) == (4, 5, 1.0)
+    assert a.count == 0
+
+
+def test_the_tree_is_fixed():
+    names = fold(("(", i, ")") for i in range(1))
+    assert names == ("(", 0, ")")
+
+    class Leaf:
+        def __init__(self, text):
+            self.text = text
+
+        def __add__(self, other):
+            return Leaf(f"({self.text}{other.text})")
+
+    assert fold(Leaf(c) for c in "abcdefg").text == "(((ab)(cd))((ef)g))"

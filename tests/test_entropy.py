@@ -1,0 +1,235 @@
+"""ELBO and Renyi ratios and entropies against exact answers; their paths, shapes, gradients and special orders."""
+
+import math
+
+import numpy as np
+import pytest
+from autograd import grad
+from autograd import numpy as anp
+
+import mcvi
+from mcvi.distributions import Independent, Laplace, Logistic, MultivariateNormalDiag, Normal, Uniform
+from tests import naive
+from tests.statistics import assert_estimates
+
+P, Q = Normal(1.0, 1.5), Normal(0.0, 1.2)
+
+
+def exact_renyi(alpha, mean=1.0, p=1.5, q=1.2):
+    """Return the Renyi ratio of N(mean, p**2) against N(0, q**2), where the integral exists."""
+    if alpha == 1:
+        return -(math.log(p / q) + (q**2 + mean**2) / (2 * p**2) - 0.5)
+    power = 1 - alpha  # log E_q[(p/q)**power] / power
+    precision = power / p**2 + (1 - power) / q**2
+    linear = power * mean / p**2
+    log_integral = 0.5 * linear**2 / precision - 0.5 * power * mean**2 / p**2 - 0.5 * math.log(precision)
+    return (log_integral - power * math.log(p) - (1 - power) * math.log(q)) / power
+
+
+@pytest.mark.parametrize("alpha", [0.25, 0.5, 0.9, 0.999, 1.0, 1.001, 1.5, 2.0])
+def test_renyi_ratio_of_normals_is_the_closed_form(alpha):
+    estimate = mcvi.renyi_ratio(P.log_prob, Q, alpha, n=400_000, rng=1)
+    assert_estimates(estimate, exact_renyi(alpha), resolves=0.05)
+
+
+def test_the_curve_is_the_ratio_at_each_order_from_the_same_draws():
+    alphas = [-0.5, 0.0, 0.5, 1.0, 1.0 + 1e-12, 2.0, np.inf, -np.inf]
+    curve = mcvi.renyi_curve(P.log_prob, Q, alphas, n=5000, rng=3)
+    for i, alpha in enumerate(alphas):
+        one = mcvi.renyi_ratio(P.log_prob, Q, alpha, n=5000, rng=3)
+        for name in ("value", "standard_error", "bias", "ess", "khat"):
+            a, b = getattr(curve[i], name), getattr(one, name)
+            np.testing.assert_equal(np.nan if b is None else b, a)
+    assert np.all(np.diff(curve.value[:6]) <= 0)
+
+
+@pytest.mark.parametrize("alpha", [1 - s * 10.0**-k for k in (1, 2, 3, 6, 9, 12, 15) for s in (1, -1)])
+def test_near_order_one_fourteen_digits_hold(alpha):
+    z = Q.sample(1000, rng=0)
+    log_w = P.log_prob(z) - Q.log_prob(z)
+    value = float(mcvi.renyi_ratio(P.log_prob, Q, alpha, z=z))
+    exact = naive.renyi(log_w, alpha) if abs(1 - alpha) > 1e-14 else naive.renyi(log_w, 1) + (1 - alpha) * log_w.var() / 2
+    assert value == pytest.approx(exact, abs=1e-14)
+
+
+def test_order_one_is_the_elbo_bit_for_bit():
+    a = mcvi.renyi_ratio(P.log_prob, Q, 1.0, n=100_000, rng=5)
+    b = mcvi.elbo_ratio(P.log_prob, Q, n=100_000, rng=5, form="sample")
+    assert a.value == b.value
+    assert a.standard_error == b.standard_error
+
+
+def test_infinite_orders_are_the_extreme_log_weights():
+    z = Q.sample(500, rng=0)
+    log_w = P.log_prob(z) - Q.log_prob(z)
+    assert mcvi.renyi_ratio(P.log_prob, Q, math.inf, z=z) == pytest.approx(log_w.min(), rel=1e-15)
+    assert mcvi.renyi_ratio(P.log_prob, Q, -math.inf, z=z) == pytest.approx(log_w.max(), rel=1e-15)
+
+
+def test_orders_broadcast_against_the_batch():
+    q = Normal(np.zeros((2, 3)), 1.2)
+    z = q.sample(50, rng=0)
+    alphas = np.array([0.2, 1.0, 3.0])
+    together = mcvi.renyi_ratio(P.log_prob, q, alphas, z=z)
+    assert together.shape == (2, 3)
+    for i in range(2):
+        for j in range(3):
+            alone = mcvi.renyi_ratio(P.log_prob, Q, alphas[j], z=np.ascontiguousarray(z[:, i, j]))
+            assert together.value[i, j] == pytest.approx(float(alone), rel=1e-13)
+    with pytest.raises(ValueError, match=r"alpha must broadcast to q\.batch_shape \(2, 3\); got shape \(4,\)"):
+        mcvi.renyi_ratio(P.log_prob, q, np.ones(4) / 2, z=z)
+
+
+def test_an_order_a_draw_is_the_ancestors_formula():
+    z = Q.sample(6, rng=0)
+    log_w = P.log_prob(z) - Q.log_prob(z)
+    alpha = np.linspace(0.1, 0.8, 6)
+    expected = np.log(np.mean(np.exp((1 - alpha) * log_w))) / (1 - alpha)
+    np.testing.assert_allclose(mcvi.renyi_ratio(P.log_prob, Q, alpha, z=z).value, expected, rtol=1e-13)
+
+
+FAMILIES = [Normal(0.3, 1.2), Laplace(-0.2, 0.9), Logistic(0.1, 0.8), Uniform(-2.0, 2.5)]
+
+
+@pytest.mark.parametrize("q", FAMILIES, ids=lambda q: type(q).__name__)
+@pytest.mark.parametrize("p", FAMILIES, ids=lambda p: type(p).__name__)
+def test_the_fused_path_agrees_with_the_array_path_to_rounding(p, q):
+    for alpha in (0.5, 1.0):
+        fused = mcvi.renyi_ratio(p.log_prob, q, alpha, n=70_000, rng=2)
+        array = mcvi.renyi_ratio(lambda z: p.log_prob(z), q, alpha, n=70_000, rng=2)
+        for name in ("value", "standard_error", "ess", "khat"):
+            a, b = getattr(fused, name), getattr(array, name)
+            np.testing.assert_allclose(np.nan if a is None else a, np.nan if b is None else b, rtol=1e-10)
+
+
+def test_independent_families_agree_on_both_paths():
+    q, p = Independent(Normal(np.zeros(4), 1.0), 1), Independent(Laplace(np.zeros(4), 1.0), 1)
+    fused = mcvi.renyi_ratio(p.log_prob, q, 0.5, n=20_000, rng=2)
+    array = mcvi.renyi_ratio(lambda z: p.log_prob(z), q, 0.5, n=20_000, rng=2)
+    assert float(fused) == pytest.approx(float(array), rel=1e-13)
+
+
+def test_elbo_is_minus_the_divergence_in_every_form():
+    exact = exact_renyi(1)
+    for form in ("default", "analytic_entropy", "sample"):
+        assert_estimates(mcvi.elbo_ratio(P.log_prob, Q, n=400_000, rng=1, form=form), exact, resolves=0.05)
+    assert mcvi.elbo_ratio(Q.log_prob, Q, n=100, rng=0, form="sample") == 0.0
+    assert mcvi.ELBOForms.sample == "sample"
+
+
+def test_entropy_is_exact_where_it_can_be():
+    e = mcvi.entropy_shannon(Normal([0.0, 1.0], 2.0))
+    np.testing.assert_allclose(e.value, 0.5 * math.log(2 * math.pi * math.e * 4), rtol=1e-15)
+    assert np.all(e.standard_error == 0)
+    assert e.n is None
+    sampled = mcvi.entropy_shannon(Q, n=400_000, rng=0, form="sample")
+    assert_estimates(sampled, float(mcvi.entropy_shannon(Q)), resolves=0.05)
+    with pytest.raises(ValueError, match="n must be None with form='analytic_entropy'"):
+        mcvi.entropy_shannon(Q, n=3, form="analytic_entropy")
+
+
+class Triangle:
+    """A user's own distribution, with nothing but what is needed: density 2 z on (0, 1)."""
+
+    batch_shape = ()
+    event_shape = ()
+
+    def sample(self, n, *, rng):
+        return np.sqrt(rng.random(n))
+
+    def log_prob(self, z):
+        with np.errstate(divide="ignore"):
+            return np.where((z > 0) & (z < 1), np.log(2 * np.abs(z)), -np.inf)
+
+
+def test_a_users_own_class_plugs_into_everything():
+    q = Triangle()
+    exact = 0.5 - math.log(2)  # entropy of the density 2 z
+    assert_estimates(mcvi.entropy_shannon(q, n=100_000, rng=0), exact, resolves=0.05)
+    assert_estimates(mcvi.renyi_ratio(Uniform(0.0, 1.0).log_prob, q, 0.9, n=100_000, rng=0), mean_power(0.1), resolves=0.05)
+    assert_estimates(mcvi.expectation(lambda z: z, q, n=100_000, rng=0), 2 / 3, resolves=0.02)
+    a, b = (mcvi.expectation(lambda z: z, q, n=50_000, rng=0).value for _ in range(2))
+    assert a == b
+    with pytest.raises(NotImplementedError, match="Triangle has no closed-form entropy"):
+        mcvi.entropy_shannon(q, form="analytic_entropy")
+
+
+def mean_power(power):
+    """Return log E[(1 / 2 z)**power] / power for the density 2 z."""
+    return math.log(2 ** (1 - power) / (2 - power)) / power
+
+
+# Gradients: on a fixed set of draws every estimator's derivative is that of its formula.
+
+
+def numeric(f, x, h=1e-5):
+    return (f(x + h) - f(x - h)) / (2 * h)
+
+
+@pytest.mark.parametrize("alpha", [0.3, 1.0, 1.0 - 1e-9, 2.5])
+def test_gradients_through_reparameterised_draws(alpha):
+    def f(m):
+        return mcvi.renyi_ratio(P.log_prob, Normal(m, 1.2), alpha, n=2000, rng=0)
+
+    assert grad(f)(0.2) == pytest.approx(numeric(lambda m: float(f(m)), 0.2), rel=1e-6)
+
+
+def test_the_traced_value_is_the_estimate():
+    seen = []
+
+    def f(m):
+        value = mcvi.renyi_ratio(P.log_prob, Normal(m, 1.2), 0.5, n=40_000, rng=0)
+        seen.append(float(value._value))
+        return value
+
+    grad(f)(0.0)
+    assert seen[0] == pytest.approx(float(mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=40_000, rng=0)), rel=1e-12)
+
+
+def test_a_traced_target_needs_no_traced_proposal():
+    def f(m):
+        return mcvi.elbo_ratio(lambda z: -0.5 * (z - m) ** 2, Q, n=1000, rng=0)
+
+    assert grad(f)(0.5) == pytest.approx(float(anp.mean(Q.sample(1000, rng=0))) - 0.5, rel=1e-12)
+
+
+def test_a_gradient_that_would_be_wrong_is_refused():
+    from mcvi.distributions import Bernoulli
+
+    with pytest.raises(NotImplementedError, match="Bernoulli has no pathwise derivative of its draws"):
+        grad(lambda t: mcvi.expectation(lambda z: z, Bernoulli(logits=t), n=10, rng=0))(0.1)
+
+
+def test_the_score_term_gives_the_gradient_of_the_mean():
+    from mcvi.distributions import Bernoulli
+
+    def f(t):
+        return mcvi.expectation(lambda z: 3.0 * z, Bernoulli(logits=t), n=200_000, rng=0, gradient="score")
+
+    p = 1 / (1 + math.exp(-0.1))
+    # variance of 3 z (z - p) is below 9/4: 6.11 standard errors at n = 200 000 are 0.02
+    assert abs(grad(f)(0.1) - 3 * p * (1 - p)) < 0.02
+
+
+def test_multivariate_and_batched_shapes():
+    q = MultivariateNormalDiag(np.zeros((2, 3)), np.ones(3))
+    e = mcvi.elbo_ratio(lambda z: -0.5 * (z**2).sum(-1), q, n=1000, rng=0)
+    assert e.shape == (2,)
+    assert mcvi.expectation(lambda z: z, q, n=100, rng=0).shape == (2, 3)
+
+
+@pytest.mark.parametrize("step", range(4))
+def test_renyi_alpha_moves_from_the_largest_to_the_smallest(step):
+    value = mcvi.renyi_alpha(step, 3, 0.0, 0.5)
+    t = min(1.0, math.expm1(step / 3) / (math.e - 1))
+    assert value == pytest.approx(0.5 * (1 - t), abs=1e-15)
+
+
+def test_renyi_alpha_checks_its_arguments():
+    with pytest.raises(ValueError, match="step must be scalar"):
+        mcvi.renyi_alpha([1], 3, 0.0)
+    with pytest.raises(ValueError, match="step must be non-negative; got -1"):
+        mcvi.renyi_alpha(-1, 3, 0.0)
+    with pytest.raises(ValueError, match="decay_time must be positive; got 0"):
+        mcvi.renyi_alpha(1, 0, 0.0)
+    assert mcvi.renyi_alpha(1e6, 3, 0.25) == 0.25

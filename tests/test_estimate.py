@@ -1,0 +1,123 @@
+"""What an Estimate is: an array with an error, exact affine arithmetic, and a reason to trust it."""
+
+import json
+import math
+import pickle
+
+import numpy as np
+import pytest
+
+import mcvi
+from mcvi.distributions import Normal
+from mcvi.estimate import Estimate, UnreliableEstimate
+
+E = Estimate(value=2.0, standard_error=0.1, n=100, bias=0.01, ess=50.0)
+A = Estimate(value=np.array([1.0, 2.0]), standard_error=np.array([0.1, 0.2]), n=10)
+
+
+def test_numpy_takes_it_as_an_array():
+    assert float(E) == 2.0
+    np.testing.assert_array_equal(np.asarray(A), [1.0, 2.0])
+    assert A.shape == (2,)
+    assert len(A) == 2
+    assert f"{E:.3f}" == "2.000"
+
+
+@pytest.mark.parametrize(
+    ("result", "value", "error", "bias"),
+    [
+        (-E, -2.0, 0.1, -0.01),
+        (E + 1, 3.0, 0.1, 0.01),
+        (1 - E, -1.0, 0.1, -0.01),
+        (3 * E, 6.0, 0.3, 0.03),
+        (E / -2, -1.0, 0.05, -0.005),
+        (np.float64(2) * E, 4.0, 0.2, 0.02),
+        (np.array([1.0, 2.0]) * E, [2.0, 4.0], [0.1, 0.2], [0.01, 0.02]),
+        (E + np.zeros(2), [2.0, 2.0], [0.1, 0.1], [0.01, 0.01]),
+    ],
+)
+def test_affine_arithmetic_is_exact(result, value, error, bias):
+    np.testing.assert_allclose(result.value, value, rtol=1e-15)
+    np.testing.assert_allclose(result.standard_error, error, rtol=1e-15)
+    np.testing.assert_allclose(result.bias, bias, rtol=1e-15)
+    assert result.n == 100
+
+
+@pytest.mark.parametrize("nonlinear", [lambda: E * E, lambda: E + E, lambda: E / E, lambda: np.exp(E), lambda: 1 / E])
+def test_errors_do_not_pass_through_anything_else(nonlinear):
+    with pytest.raises(TypeError):
+        nonlinear()
+
+
+def test_the_refusal_names_the_way_on():
+    with pytest.raises(TypeError, match=r"use e\.value; errors do not pass through"):
+        E * E
+
+
+def test_comparison_is_of_the_value():
+    assert E > 1
+    assert E <= 2
+    assert E == 2.0
+    assert (A < np.array([1.5, 1.5])).tolist() == [True, False]
+
+
+def test_elements_keep_their_errors_and_their_khat():
+    q = Normal(np.zeros(3), 1.0)
+    e = mcvi.renyi_ratio(Normal(1.0, 1.5).log_prob, q, 0.3, n=1000, rng=0)
+    assert e[1].value == e.value[1]
+    assert e[1].khat == e.khat[1]
+    assert (2 * e)[1].khat == e.khat[1]
+    assert e[None].khat.shape == (1, 3)
+    assert (e + np.zeros((2, 3))).khat.shape == (2, 3)
+
+
+def test_intervals_are_centred_on_the_value_less_its_bias():
+    low, high = E.interval(0.95)
+    assert (low + high) / 2 == pytest.approx(1.99)
+    assert high - low == pytest.approx(2 * 2.0096 * 0.1, rel=1e-3)  # Student's t with 49 degrees of freedom
+    exact = Estimate(1.0, 0.0, method="by hand")
+    assert exact.interval() == (1.0, 1.0)
+    with pytest.raises(ValueError, match="level must be between 0 and 1; got 95"):
+        E.interval(95)
+
+
+@pytest.mark.parametrize(
+    ("estimate", "text"),
+    [
+        (Estimate(-1.51542, 0.00052, n=100000, ess=97571.3), "-1.5154 ± 0.0005 (n=100000, ess=97571)"),
+        (Estimate(3.14159, 0.0131, n=10), "3.142 ± 0.013 (n=10)"),
+        (Estimate(1234.5, 25.0, n=10), "1230 ± 20 (n=10)"),
+        (Estimate(0.5, 0.0, method="closed form"), "0.5 (exact: closed form)"),
+        (Estimate(1.0, math.nan, n=1), "1 ± nan (n=1)"),
+        (Estimate(-math.inf, math.nan, n=5), "-inf ± nan (n=5)"),
+    ],
+)
+def test_it_prints_no_more_digits_than_its_error_supports(estimate, text):
+    assert repr(estimate) == text
+
+
+def test_check_returns_the_estimate_or_says_what_to_do():
+    p, q = Normal(0.0, 1.0), Normal(0.0, 1.1)
+    good = mcvi.renyi_ratio(p.log_prob, q, 0.0, n=10_000, rng=0)
+    assert good.check() is good
+    heavy = mcvi.renyi_ratio(Normal(0.0, 3.0).log_prob, q, 0.0, n=10_000, rng=0)
+    with pytest.raises(UnreliableEstimate, match=r"khat = .* is above 0\.70, the limit for n = 10000.*Widen q"):
+        heavy.check()
+    with pytest.raises(UnreliableEstimate, match="not finite"):
+        Estimate(math.nan, 0.1, n=10).check()
+
+
+def test_it_becomes_plain_json_and_survives_pickle():
+    e = mcvi.renyi_ratio(Normal(1.0, 1.0).log_prob, Normal([0.0, 1.0], 1.2), 0.5, n=1000, rng=0)
+    plain = json.loads(json.dumps(e.to_dict()))
+    assert plain["n"] == 1000
+    assert plain["value"] == e.value.tolist()
+    assert plain["khat"] == e.khat.tolist()
+    again = pickle.loads(pickle.dumps(e))
+    np.testing.assert_array_equal(again.khat, e.khat)
+    assert again.key == e.key
+
+
+def test_it_is_frozen():
+    with pytest.raises(AttributeError):
+        E.value = 1.0
