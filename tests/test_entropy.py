@@ -48,7 +48,9 @@ def test_near_order_one_fourteen_digits_hold(alpha):
     z = Q.sample(1000, rng=0)
     log_w = P.log_prob(z) - Q.log_prob(z)
     value = float(mcvi.renyi_ratio(P.log_prob, Q, alpha, z=z))
-    exact = naive.renyi(log_w, alpha) if abs(1 - alpha) > 1e-14 else naive.renyi(log_w, 1) + (1 - alpha) * log_w.var() / 2
+    exact = (
+        naive.renyi(log_w, alpha) if abs(1 - alpha) > 1e-14 else naive.renyi(log_w, 1) + (1 - alpha) * log_w.var() / 2
+    )
     assert value == pytest.approx(exact, abs=1e-14)
 
 
@@ -146,7 +148,9 @@ def test_a_users_own_class_plugs_into_everything():
     q = Triangle()
     exact = 0.5 - math.log(2)  # entropy of the density 2 z
     assert_estimates(mcvi.entropy_shannon(q, n=100_000, rng=0), exact, resolves=0.05)
-    assert_estimates(mcvi.renyi_ratio(Uniform(0.0, 1.0).log_prob, q, 0.9, n=100_000, rng=0), mean_power(0.1), resolves=0.05)
+    assert_estimates(
+        mcvi.renyi_ratio(Uniform(0.0, 1.0).log_prob, q, 0.9, n=100_000, rng=0), mean_power(0.1), resolves=0.05
+    )
     assert_estimates(mcvi.expectation(lambda z: z, q, n=100_000, rng=0), 2 / 3, resolves=0.02)
     a, b = (mcvi.expectation(lambda z: z, q, n=50_000, rng=0).value for _ in range(2))
     assert a == b

@@ -58,7 +58,7 @@ def test_comparison_is_of_the_value():
     assert E > 1
     assert E <= 2
     assert E == 2.0
-    assert (A < np.array([1.5, 1.5])).tolist() == [True, False]
+    assert (np.array([1.5, 1.5]) > A).tolist() == [True, False]
 
 
 def test_elements_keep_their_errors_and_their_khat():
