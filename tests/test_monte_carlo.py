@@ -1,0 +1,218 @@
+"""Expectations and importance samplers: exact answers, hard cases, and the same bits however the work is done."""
+
+import math
+import subprocess
+import sys
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+
+import numpy as np
+import pytest
+from autograd import grad
+
+import mcvi
+from mcvi.distributions import Laplace, Normal
+from tests.statistics import assert_estimates
+
+P, Q = Normal(1.0, 1.0), Normal(0.0, 2.0)
+
+
+def square(z):
+    return z**2
+
+
+def target(z):
+    return -0.5 * (z - 1.0) ** 2
+
+
+def test_an_expectation_is_the_mean_and_its_error():
+    z = Q.sample(1000, rng=0)
+    e = mcvi.expectation(square, Q, z=z)
+    assert e.value == pytest.approx(np.mean(z**2), rel=1e-14)
+    assert e.standard_error == pytest.approx(np.std(z**2, ddof=1) / math.sqrt(1000), rel=1e-12)
+    assert e.n == 1000
+    assert e.key is None
+
+
+def test_the_values_of_f_may_have_axes_of_their_own():
+    q = Normal([0.0, 1.0, 2.0], 1.0)
+    e = mcvi.expectation(lambda z: np.stack([z, z**2], axis=-1), q, n=100_000, rng=0)
+    assert e.shape == (3, 2)
+    assert_estimates(e, [[0.0, 1.0], [1.0, 2.0], [2.0, 5.0]], resolves=0.3)
+
+
+def test_importance_sampling_is_right_for_values_of_any_sign():
+    e = mcvi.expectation_importance_sampler(lambda z: z - 1.5, P.log_prob, Q, n=200_000, rng=0)
+    assert_estimates(e, -0.5, resolves=0.05)
+    assert e.khat < 0.7
+    assert 0 < e.ess < e.n
+
+
+def test_importance_sampling_loses_nothing_to_overflow_or_underflow():
+    z = np.array([0.5, 1.0, 2.0])
+    q = Normal(0.0, 1.0)
+    for shift in (-900.0, 0.0, 700.0):
+
+        def log_p(z, shift=shift):
+            return q.log_prob(z) + shift
+
+        tiny = math.exp(-shift) if abs(shift) < 700 else math.exp(-700 * math.copysign(1, shift))
+        e = mcvi.expectation_importance_sampler(lambda z, tiny=tiny: (z - 1.2) * tiny, log_p, q, z=z)
+        expected = np.mean(z - 1.2) * math.exp(shift + math.log(tiny))
+        assert float(e) == pytest.approx(expected, rel=1e-12)
+
+
+def test_self_normalised_estimates_do_not_see_the_constant():
+    a = mcvi.expectation_self_normalized(square, target, Q, n=50_000, rng=0)
+    b = mcvi.expectation_self_normalized(square, lambda z: target(z) + 2000.0, Q, n=50_000, rng=0)
+    assert float(a) == pytest.approx(float(b), rel=1e-9)
+    assert_estimates(a, 2.0, resolves=0.3)
+
+
+def test_log_space_is_the_logarithm_of_the_other():
+    a = mcvi.expectation_importance_sampler(square, P.log_prob, Q, n=20_000, rng=0)
+    b = mcvi.expectation_importance_sampler_logspace(lambda z: np.log(z**2), P.log_prob, Q, n=20_000, rng=0)
+    assert math.log(float(a)) == pytest.approx(float(b), rel=1e-12)
+    assert b.standard_error == pytest.approx(a.standard_error / float(a), rel=1e-9)
+
+
+def test_float32_in_is_float32_out():
+    q = Normal(np.float32(0), np.float32(2))
+    e = mcvi.renyi_ratio(P.log_prob, q, 0.5, n=1000, rng=0)
+    assert e.value.dtype == np.float32
+    assert e.standard_error.dtype == np.float32
+
+
+# The same bits.
+
+ESTIMATORS = {
+    "renyi fused": lambda **k: mcvi.renyi_ratio(P.log_prob, Q, 0.5, **k),
+    "renyi array": lambda **k: mcvi.renyi_ratio(target, Q, 0.5, **k),
+    "elbo": lambda **k: mcvi.elbo_ratio(target, Q, **k),
+    "expectation": lambda **k: mcvi.expectation(square, Q, **k),
+    "self-normalised": lambda **k: mcvi.expectation_self_normalized(square, target, Q, **k),
+    "signed": lambda **k: mcvi.expectation_importance_sampler(np.sin, P.log_prob, Q, **k),
+    "batch": lambda **k: mcvi.renyi_ratio(target, Normal(np.zeros(7), 2.0), 0.5, **k),
+}
+N = 9 * 8 * 2**14 + 12_345
+
+
+def bits(estimate):
+    fields = (estimate.value, estimate.standard_error, estimate.bias, estimate.ess, estimate.khat)
+    return [None if x is None else np.asarray(x).tobytes() for x in fields]
+
+
+@pytest.mark.parametrize("name", ESTIMATORS)
+def test_threads_do_not_change_a_bit(name):
+    run = ESTIMATORS[name]
+    n = N if name != "batch" else N // 7
+    default = bits(run(n=n, rng=3))
+    for workers in (1, 2, 4):
+        with ThreadPoolExecutor(workers) as pool:
+            assert bits(run(n=n, rng=3, executor=pool)) == default
+    assert bits(run(n=n, rng=3)) == default
+    assert bits(run(n=n, rng=4)) != default
+
+
+def test_processes_do_not_change_a_bit():
+    with ProcessPoolExecutor(2) as pool:
+        for name in ("renyi array", "expectation"):
+            run = ESTIMATORS[name]
+            assert bits(run(n=N, rng=3, executor=pool)) == bits(run(n=N, rng=3))
+
+
+def test_the_key_of_an_estimate_repeats_it():
+    a = mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=1000)
+    b = mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=1000, rng=a.key)
+    assert bits(a) == bits(b)
+    assert bits(mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=1000)) != bits(a)
+
+
+def test_a_generator_is_advanced_and_a_rerun_repeats():
+    first, second = np.random.default_rng(5), np.random.default_rng(5)
+    a = [float(mcvi.expectation(square, Q, n=100, rng=first)) for _ in range(2)]
+    b = [float(mcvi.expectation(square, Q, n=100, rng=second)) for _ in range(2)]
+    assert a == b
+    assert a[0] != a[1]
+
+
+def test_given_draws_are_the_draws_of_the_same_rng():
+    a = mcvi.renyi_ratio(target, Q, 0.5, n=5000, rng=0)
+    b = mcvi.renyi_ratio(target, Q, 0.5, z=Q.sample(5000, rng=0))
+    assert bits(a) == bits(b)
+
+
+def test_it_works_in_a_forked_child_after_threads_were_used():
+    code = """
+import os, mcvi
+from mcvi.distributions import Normal
+P, Q = Normal(1.0, 1.0), Normal(0.0, 2.0)
+run = lambda: float(mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=2**20, rng=0))
+value = run()
+if (child := os.fork()) == 0:
+    os._exit(0 if run() == value else 1)
+assert os.waitpid(child, 0)[1] == 0
+"""
+    subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-c", code], check=True, timeout=60)
+
+
+def test_estimators_may_be_called_from_many_threads_and_from_inside_f():
+    alone = float(mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=2**21, rng=0))
+    with ThreadPoolExecutor(8) as pool:
+        many = list(pool.map(lambda _: float(mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=2**21, rng=0)), range(8)))
+    assert many == [alone] * 8
+
+    def f(z):
+        return z * float(mcvi.expectation(square, Q, n=100, rng=1))
+
+    inside = mcvi.expectation(f, Q, n=100_000, rng=0)
+    assert inside == pytest.approx(float(mcvi.expectation(lambda z: z, Q, n=100_000, rng=0)) * 4.1, rel=0.2)
+
+
+def test_memory_does_not_grow_with_n():
+    code = """
+import resource, mcvi
+from mcvi.distributions import Normal
+P, Q = Normal(1.0, 1.0), Normal(0.0, 2.0)
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=2**18, rng=0)
+mcvi.expectation(lambda z: z, Q, n=2**18, rng=0)
+before = peak()
+mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=10**8, rng=0)
+mcvi.expectation(lambda z: z, Q, n=10**7, rng=0)
+assert peak() - before < 64, peak() - before
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_progress_is_reported_and_an_interrupt_comes_through():
+    seen = []
+    mcvi.expectation(square, Q, n=N, rng=0, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (N, N)
+    assert [done for done, _ in seen] == sorted({done for done, _ in seen})
+
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=10**8, rng=0, progress=interrupt)
+
+
+def test_gradients_of_the_importance_samplers_are_those_of_their_formulas():
+    noise = np.random.default_rng(0).normal(size=50)
+
+    def value(f):
+        def at(m):
+            z = m + 2.0 * noise
+            q = Normal(m, 2.0)
+            return f(q, z)
+
+        return at
+
+    for f in (
+        lambda q, z: mcvi.expectation_importance_sampler(lambda z: z**3, P.log_prob, q, z=z),
+        lambda q, z: mcvi.expectation_importance_sampler_logspace(lambda z: 0.1 * z, P.log_prob, q, z=z),
+        lambda q, z: mcvi.expectation_self_normalized(lambda z: z, Laplace(0.3, 1.0).log_prob, q, z=z),
+    ):
+        at = value(f)
+        numeric = (float(at(0.2 + 1e-6)) - float(at(0.2 - 1e-6))) / 2e-6
+        assert grad(at)(0.2) == pytest.approx(numeric, rel=1e-6)
