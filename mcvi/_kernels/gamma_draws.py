@@ -31,6 +31,7 @@ _THREE = np.uint64(3)
 _RUN = 512
 _SMALLEST = 2.2250738585072014e-308
 _LARGEST = 1.7976931348623157e308
+_BELOW_ONE = 1.0 - 2.0**-53
 
 
 @scalar
@@ -161,3 +162,19 @@ def fill_gammas(
     _table(shape, rate, logs, table)
     boosted = bool(table[3].any())
     (_in_logs if logs else _plain)(*words, np.uint64(slot), first_tile, tile, table, boosted, out)
+
+
+@kernel
+def _shares(log1: Any, log0: Any) -> None:
+    for i in range(log1.size):
+        x = 1.0 / (1.0 + exp(log0[i] - log1[i]))
+        x = _SMALLEST if x < _SMALLEST else x
+        log1[i] = _BELOW_ONE if x > _BELOW_ONE else x
+
+
+def fill_betas(words: Any, slot: int, first_tile: int, tile: int, a: Any, b: Any, out: Any) -> None:
+    """Fill `out` with beta draws: the share of a gamma draw of shape `a` in the sum with one of shape `b`, inside (0, 1)."""
+    other, rate = np.empty_like(out), np.ones(a.size)
+    fill_gammas(words, slot, first_tile, tile, a, rate, out, logs=True)
+    fill_gammas(words, slot + int(SLOTS), first_tile, tile, b, rate, other, logs=True)
+    _shares(out, other)

@@ -6,11 +6,15 @@ these are small and relatively accurate. Branch-free, so that loops vectorise.
 
 from typing import Any
 
+import numpy as np
+
+from mcvi._kernels.bits import bits_of_float, float_of_bits
 from mcvi._kernels.elementary import log
 from mcvi._kernels.jit import scalar
 
 _600_LOG_2 = 415.88830833596717
 _TWO_POWER_600 = 4.149515568880993e180
+_TOP_26_BITS = np.int64(-0x8000000)
 _TWO_POWER_MINUS_400 = 3.8725919148493183e-121
 
 
@@ -100,3 +104,34 @@ def bd0(x: float, m: float) -> Any:
     ratio = ratio if ratio > 1e-300 else 1e-300  # also where x is 0, or x and m are
     far = x * (log(ratio) - 1.0 + (_600_LOG_2 if small else 0.0)) + m
     return near if abs(v) <= 0.5 else far
+
+
+@scalar
+def relative_deviance(d: float, log_ratio: float) -> Any:
+    """Return ``r - 1 - log(r)`` from both ``d = r - 1`` and ``log(r)``, relatively accurate near r = 1 if `d` is.
+
+    For densities that know ``r - 1`` better than as a difference of rounded numbers. Near 1 from `d` alone, else from both.
+    """
+    v = d / (2.0 + d)
+    z = v * v
+    # log(r) = 2 atanh(v) and d - 2 v = d v; the series is that of `log` on [sqrt(1/2), sqrt(2)).
+    p = 0.14617807153417325
+    p = p * z + 0.15331611722055008
+    p = p * z + 0.1818289243253687
+    p = p * z + 0.22222211089379496
+    p = p * z + 0.28571428626253836
+    p = p * z + 0.3999999999989889
+    p = p * z + 0.666666666666667
+    return v * (d - z * p) if abs(d) < 0.29 else d - log_ratio
+
+
+@scalar
+def quotient(a: float, b: float) -> Any:
+    """Return ``a / b`` as a number and what it lacks, for positive normal numbers: together about 30 digits."""
+    q = a / b
+    q1 = float_of_bits(bits_of_float(q * 1.0) & _TOP_26_BITS)
+    b1 = float_of_bits(bits_of_float(b * 1.0) & _TOP_26_BITS)
+    q2, b2 = q - q1, b - b1
+    # Each product is exact, so it does not matter which of them the compiler fuses.
+    lacks = ((((a - q1 * b1) - q1 * b2) - q2 * b1) - q2 * b2) / b
+    return q, lacks if abs(lacks) < np.inf else 0.0

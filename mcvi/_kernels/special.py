@@ -11,7 +11,7 @@ from mcvi._kernels.normal import (
     ndtri_exp,
     scaled_tail,
 )
-from mcvi._kernels.saddle import bd0, stirling_error
+from mcvi._kernels.saddle import bd0, quotient, relative_deviance, stirling_error
 
 __all__ = [
     "bd0",
@@ -26,6 +26,8 @@ __all__ = [
     "ndtr",
     "ndtri",
     "ndtri_exp",
+    "quotient",
+    "relative_deviance",
     "scaled_tail",
     "stirling_error",
     "trigamma",

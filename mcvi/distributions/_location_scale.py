@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from mcvi._typing import ArrayLike
-from mcvi.distributions._univariate import Univariate
+from mcvi.distributions._univariate import Univariate, log_of
 
 __all__ = ["SymmetricLocationScale"]
 
@@ -11,8 +11,8 @@ __all__ = ["SymmetricLocationScale"]
 class SymmetricLocationScale(Univariate):
     """A family of ``loc + scale * noise`` with noise that is symmetric about 0.
 
-    A subclass has the fields `loc` and `scale` and gives what it can of ``_standard_cdf(t)``, ``_standard_log_cdf(t)``
-    and ``_standard_quantile(probability)``, those of the noise.
+    A subclass has the fields `loc` and `scale` and gives what it can of ``_standard_cdf(t)``, ``_standard_quantile(p)`` and,
+    if it knows better than the log of the cdf, ``_standard_log_cdf(t)``: those of the noise.
     """
 
     loc: ArrayLike
@@ -24,6 +24,8 @@ class SymmetricLocationScale(Univariate):
 
     def transport(self, noise: Any) -> Any:
         """Return ``loc + scale * noise``."""
+        if self._standard is None:
+            return super().transport(noise)
         return self.loc + self.scale * noise
 
     def _mean(self) -> Any:
@@ -35,17 +37,23 @@ class SymmetricLocationScale(Univariate):
     def _standardised(self, value: Any) -> Any:
         return (value - self.loc) / self.scale
 
+    def _standard_log_cdf(self, t: Any) -> Any:
+        return log_of(self._cdf_of_noise(t), self._cdf_of_noise(-t))
+
+    def _cdf_of_noise(self, t: Any) -> Any:
+        return self._ability("_standard_cdf", "cdf")(t)
+
     def _cdf(self, value: Any) -> Any:
-        return self._ability("_standard_cdf", "cdf")(self._standardised(value))
+        return self._cdf_of_noise(self._standardised(value))
 
     def _log_cdf(self, value: Any) -> Any:
-        return self._ability("_standard_log_cdf", "cdf")(self._standardised(value))
+        return self._standard_log_cdf(self._standardised(value))
 
     def _survival_function(self, value: Any) -> Any:
-        return self._ability("_standard_cdf", "cdf")(-self._standardised(value))
+        return self._cdf_of_noise(-self._standardised(value))
 
     def _log_survival_function(self, value: Any) -> Any:
-        return self._ability("_standard_log_cdf", "cdf")(-self._standardised(value))
+        return self._standard_log_cdf(-self._standardised(value))
 
     def _quantile(self, probability: Any) -> Any:
         return self.loc + self.scale * self._ability("_standard_quantile", "quantile")(probability)

@@ -1,0 +1,84 @@
+"""Differences of logarithms and digamma functions that stay accurate for large arguments, and what entropies make of them.
+
+Each can be differentiated once by autograd, like the functions of `mcvi.math`.
+"""
+
+from typing import Any
+
+import numpy as np
+from autograd.extend import defvjp, primitive
+from scipy import special
+
+from mcvi import math
+from mcvi._typing import FloatArray
+
+__all__ = ["digamma_half_difference", "gamma_entropy", "lgamma_half_difference", "log_minus_digamma"]
+
+# Above it the asymptotic series below are exact to rounding.
+_LARGE = 20.0
+
+
+def _by_size(x: Any, series: Any, direct: Any) -> FloatArray:
+    x = np.asarray(x, np.float64)
+    large = x > _LARGE
+    return np.where(large, series(np.where(large, x, _LARGE)), direct(np.where(large, _LARGE, x)))
+
+
+def _series(coefficients: list[float], z: FloatArray) -> FloatArray:
+    return np.polynomial.polynomial.polyval(z, coefficients)
+
+
+@primitive
+def log_minus_digamma(x: Any) -> FloatArray:
+    """Return ``log(x) - digamma(x)`` for x > 0, about 1/(2 x) (DLMF 5.11.2)."""
+
+    def series(x: FloatArray) -> FloatArray:
+        return (0.5 + _series([1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760], x**-2.0) / x) / x
+
+    return _by_size(x, series, lambda x: np.log(x) - special.digamma(x))
+
+
+@primitive
+def lgamma_half_difference(x: Any) -> FloatArray:
+    """Return ``lgamma(x + 1/2) - lgamma(x)`` for x > 0, about log(x)/2."""
+
+    def series(x: FloatArray) -> FloatArray:
+        return 0.5 * np.log(x) + _series([-1 / 8, 1 / 192, -1 / 640, 17 / 14336, -31 / 18432], x**-2.0) / x
+
+    return _by_size(x, series, lambda x: special.gammaln(x + 0.5) - special.gammaln(x))
+
+
+@primitive
+def digamma_half_difference(x: Any) -> FloatArray:
+    """Return ``digamma(x + 1/2) - digamma(x)`` for x > 0, about 1/(2 x)."""
+
+    def series(x: FloatArray) -> FloatArray:
+        return (0.5 + _series([1 / 8, -1 / 64, 1 / 128, -17 / 2048, 31 / 2048], x**-2.0) / x) / x
+
+    return _by_size(x, series, lambda x: special.digamma(x + 0.5) - special.digamma(x))
+
+
+@primitive
+def gamma_entropy(shape: Any) -> FloatArray:
+    """Return the entropy of a gamma variable of scale 1: ``a + lgamma(a) + (1 - a) digamma(a)``, about log(2 pi e a)/2.
+
+    Of a beta variable it is ``gamma_entropy(a) + gamma_entropy(b) - gamma_entropy(a + b) - digamma(a + b)``, because two
+    independent gamma variables are as much as their share and their sum; likewise for a Dirichlet variable.
+    """
+
+    def series(a: FloatArray) -> FloatArray:
+        # Stirling's series for lgamma(a) leaves only small terms.
+        stirling_error = _series([1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188], a**-2.0) / a
+        return stirling_error + 0.5 * np.log(2.0 * np.pi * a) + (a - 1.0) * log_minus_digamma(a)
+
+    return _by_size(shape, series, lambda a: a + special.gammaln(a) + (1.0 - a) * special.digamma(a))
+
+
+def _trigamma_half_difference(x: Any) -> Any:
+    return math.trigamma(x + 0.5) - math.trigamma(x)
+
+
+defvjp(log_minus_digamma, lambda ans, x: lambda g: g * (1.0 / x - math.trigamma(x)))
+defvjp(lgamma_half_difference, lambda ans, x: lambda g: g * digamma_half_difference(x))
+defvjp(digamma_half_difference, lambda ans, x: lambda g: g * _trigamma_half_difference(x))
+defvjp(gamma_entropy, lambda ans, x: lambda g: g * (1.0 + (1.0 - x) * math.trigamma(x)))

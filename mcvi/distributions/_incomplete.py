@@ -1,0 +1,51 @@
+"""The incomplete gamma and beta functions as autograd primitives: differentiable in the value, not in the shapes."""
+
+from typing import Any
+
+from autograd import numpy as anp
+from autograd.extend import defvjp, primitive
+from scipy import special
+
+from mcvi._trace import unbroadcast, value_of
+
+__all__ = ["lower_beta", "lower_gamma", "student_t_cdf", "upper_beta", "upper_gamma"]
+
+lower_gamma = primitive(special.gammainc)
+upper_gamma = primitive(special.gammaincc)
+lower_beta = primitive(special.betainc)
+upper_beta = primitive(special.betaincc)
+student_t_cdf = primitive(special.stdtr)
+
+
+def _refuse(*_: Any) -> Any:
+    raise NotImplementedError(
+        "the derivative of a cdf in the shape parameters has no closed form; differentiate it in the value only."
+    )
+
+
+def _in_value(density: Any, sign: float) -> Any:
+    def vjp(ans: Any, *arguments: Any) -> Any:
+        shape = anp.shape(value_of(arguments[-1]))
+        return lambda g: unbroadcast(sign * g * density(*arguments), shape)
+
+    return vjp
+
+
+def _gamma_density(a: Any, x: Any) -> Any:
+    return anp.exp(special.xlogy(a - 1.0, x) - x - special.gammaln(a))
+
+
+def _beta_density(a: Any, b: Any, x: Any) -> Any:
+    return anp.exp(special.xlogy(a - 1.0, x) + special.xlog1py(b - 1.0, -x) - special.betaln(a, b))
+
+
+def _student_t_density(df: Any, t: Any) -> Any:
+    log_peak = -0.5 * anp.log(df) - special.betaln(0.5 * df, 0.5)
+    return anp.exp(log_peak - 0.5 * (df + 1.0) * anp.log1p(t * t / df))
+
+
+defvjp(lower_gamma, _refuse, _in_value(_gamma_density, 1.0))
+defvjp(upper_gamma, _refuse, _in_value(_gamma_density, -1.0))
+defvjp(lower_beta, _refuse, _refuse, _in_value(_beta_density, 1.0))
+defvjp(upper_beta, _refuse, _refuse, _in_value(_beta_density, -1.0))
+defvjp(student_t_cdf, _refuse, _in_value(_student_t_density, 1.0))

@@ -1,0 +1,185 @@
+"""The beta distribution."""
+
+from dataclasses import dataclass
+from math import log, pi
+from typing import Any
+
+import numpy as np
+from autograd import numpy as anp
+from scipy import special as functions
+
+from mcvi import math
+from mcvi._kernels import elementary, special
+from mcvi._kernels.gamma_draws import fill_betas
+from mcvi._kernels.jit import scalar
+from mcvi._typing import ArrayLike, FloatArray
+from mcvi.distributions._gamma_terms import gamma_entropy
+from mcvi.distributions._incomplete import lower_beta, upper_beta
+from mcvi.distributions._maths import Maths, Sampler
+from mcvi.distributions._univariate import Univariate
+from mcvi.random import Key, tile_rows
+
+__all__ = ["Beta"]
+
+_HALF_LOG_2PI = 0.5 * log(2 * pi)
+
+
+@scalar
+def _log_peak(a: float) -> Any:
+    """Return ``a log(a) - a - lgamma(a)``."""
+    return 0.5 * elementary.log(a) - _HALF_LOG_2PI - special.stirling_error(a)
+
+
+@scalar
+def _at_end(a: float, b: float) -> Any:
+    """Return the log density at the end where the density has exponent ``a - 1``."""
+    result = np.inf if a < 1.0 else -np.inf
+    return elementary.log(b) if a == 1.0 else result
+
+
+@scalar
+def _log_minus_digamma(a: float) -> Any:
+    return elementary.log(a) - special.digamma(a)
+
+
+@scalar
+def _prepare(parameters: Any) -> Any:
+    a, b = parameters
+    n = a + b
+    n_lacks = (a - n) + b if a > b else (b - n) + a
+    mean, mean_lacks = special.quotient(a, n)
+    return (
+        a,
+        b,
+        mean,
+        mean_lacks - mean * (n_lacks / n),
+        n / a,
+        n / b,
+        elementary.log(n / a),
+        elementary.log(n / b),
+        _log_peak(a) + (_log_peak(b) - _log_peak(n)),
+        _at_end(a, b),
+        _at_end(b, a),
+        _log_minus_digamma(a) - _log_minus_digamma(n),
+        _log_minus_digamma(b) - _log_minus_digamma(n),
+    )
+
+
+@scalar
+def _ratios_to_mean(x: float, constants: Any) -> Any:
+    """Return ``r - 1`` and ``log(r)`` for the ratios of x and of 1 - x to their means."""
+    # Near the mean the difference is exact, also where the concentrations are so large that products would not be.
+    difference = (x - constants[2]) - constants[3]
+    log_ratio1 = elementary.log(x) + constants[6]
+    log_ratio0 = elementary.log1p(-x) + constants[7]
+    return difference * constants[4], log_ratio1, -difference * constants[5], log_ratio0
+
+
+@scalar
+def _log_density(x: float, constants: Any) -> Any:
+    a, b = constants[0], constants[1]
+    d1, log_ratio1, d0, log_ratio0 = _ratios_to_mean(x, constants)
+    deviance = a * special.relative_deviance(d1, log_ratio1) + b * special.relative_deviance(d0, log_ratio0)
+    result = constants[8] - elementary.log(x) - elementary.log1p(-x) - deviance
+    result = constants[9] if x == 0.0 else result
+    result = constants[10] if x == 1.0 else result
+    return -np.inf if x < 0.0 or x > 1.0 else result
+
+
+@scalar
+def _score(x: float, constants: Any) -> Any:
+    a, b = constants[0], constants[1]
+    d1, log_ratio1, d0, log_ratio0 = _ratios_to_mean(x, constants)
+    log_ratio1 = d1 - special.relative_deviance(d1, log_ratio1)
+    log_ratio0 = d0 - special.relative_deviance(d0, log_ratio0)
+    rising = (a - 1.0) / x if a != 1.0 else 0.0 * x
+    falling = (b - 1.0) / (1.0 - x) if b != 1.0 else 0.0 * x
+    outside = x < 0.0 or x > 1.0
+    return (
+        0.0 if outside else rising - falling,
+        0.0 if outside else log_ratio1 + constants[11],
+        0.0 if outside else log_ratio0 + constants[12],
+    )
+
+
+class _BetaDraws(Sampler):
+    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
+        rows = tile_rows(elements)
+        fill_betas(key.words, 0, first // rows, rows * elements, parameters[0], parameters[1], out)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Beta(Univariate):
+    r"""The beta distribution, :math:`p(x) = x^{a-1} (1-x)^{b-1} / B(a, b)` for :math:`0 \le x \le 1`.
+
+    At an end whose exponent is negative the density is infinite; where it is 0, finite (0 log 0 = 0). Score:
+    :math:`\log x - \psi(a) + \psi(a+b)` in `concentration1`, :math:`\log(1-x) - \psi(b) + \psi(a+b)` in `concentration0`.
+    Fisher information: :math:`\operatorname{diag}(\psi'(a), \psi'(b)) - \psi'(a+b)`.
+
+    The log density is computed in saddle-point form about the mean, so that it keeps its digits at concentrations like
+    1e10. Draws are the share of one gamma draw in the sum of two, in logs; they are held inside (0, 1).
+
+    Parameters
+    ----------
+    concentration1 : array_like
+        The exponent :math:`a` that pulls towards 1; positive and finite.
+    concentration0 : array_like
+        The exponent :math:`b` that pulls towards 0; positive and finite. Broadcasts with `concentration1`.
+
+    Examples
+    --------
+    >>> from mcvi.distributions import Beta
+    >>> Beta(concentration1=2.0, concentration0=1.0).log_prob([0.0, 0.5, 1.0])
+    array([      -inf, 0.        , 0.69314718])
+    """
+
+    concentration1: ArrayLike
+    concentration0: ArrayLike
+
+    _rules = {"concentration1": "positive", "concentration0": "positive"}
+    _maths = Maths.of(
+        parameters=2,
+        constants=13,
+        prepare=_prepare,
+        log_density=_log_density,
+        score=_score,
+        sampler=_BetaDraws(),
+    )
+
+    def _total(self) -> Any:
+        return self.concentration1 + self.concentration0  # type: ignore[operator]
+
+    def _mean(self) -> Any:
+        return self.concentration1 / self._total()
+
+    def _mode(self) -> Any:
+        inside = (self.concentration1 > 1.0) & (self.concentration0 > 1.0)  # type: ignore[operator]
+        weight = anp.where(inside, self._total() - 2.0, 1.0)
+        return anp.where(inside, (self.concentration1 - 1.0) / weight, np.nan)  # type: ignore[operator]
+
+    def _variance(self) -> Any:
+        total = self._total()
+        return (self.concentration1 / total) * (self.concentration0 / total) / (total + 1.0)
+
+    def _entropy(self) -> Any:
+        parts = gamma_entropy(self.concentration1) + gamma_entropy(self.concentration0)
+        return parts - gamma_entropy(self._total()) - math.digamma(self._total())
+
+    def _fisher(self) -> Any:
+        a, b = np.broadcast_arrays(self.untraced.concentration1, self.untraced.concentration0)
+        both = math.trigamma(a + b)
+        rows = [[math.trigamma(a) - both, -both], [-both, math.trigamma(b) - both]]
+        return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
+
+    def _cdf(self, value: Any) -> Any:
+        return lower_beta(self.concentration1, self.concentration0, _into_unit(value))
+
+    def _survival_function(self, value: Any) -> Any:
+        return upper_beta(self.concentration1, self.concentration0, _into_unit(value))
+
+    def _quantile(self, probability: Any) -> Any:
+        return functions.betaincinv(self.concentration1, self.concentration0, probability)
+
+
+def _into_unit(value: Any) -> Any:
+    return anp.minimum(anp.maximum(value, 0.0), 1.0)
