@@ -173,7 +173,7 @@ def _shares(log1: Any, log0: Any) -> None:
 
 
 def fill_betas(words: Any, slot: int, first_tile: int, tile: int, a: Any, b: Any, out: Any) -> None:
-    """Fill `out` with beta draws: the share of a gamma draw of shape `a` in the sum with one of shape `b`, inside (0, 1)."""
+    """Fill `out` with beta draws: the share of a gamma draw of shape `a` in its sum with one of shape `b`."""
     other, rate = np.empty_like(out), np.ones(a.size)
     fill_gammas(words, slot, first_tile, tile, a, rate, out, logs=True)
     fill_gammas(words, slot + int(SLOTS), first_tile, tile, b, rate, other, logs=True)

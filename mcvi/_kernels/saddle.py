@@ -110,7 +110,7 @@ def bd0(x: float, m: float) -> Any:
 def relative_deviance(d: float, log_ratio: float) -> Any:
     """Return ``r - 1 - log(r)`` from both ``d = r - 1`` and ``log(r)``, relatively accurate near r = 1 if `d` is.
 
-    For densities that know ``r - 1`` better than as a difference of rounded numbers. Near 1 from `d` alone, else from both.
+    For densities that know ``r - 1`` better than as a difference of rounded numbers. Near 1 from `d` alone.
     """
     v = d / (2.0 + d)
     z = v * v

@@ -1,4 +1,4 @@
-"""Differences of logarithms and digamma functions that stay accurate for large arguments, and what entropies make of them.
+"""Differences of logarithms and digamma functions that stay accurate for large arguments, and entropies of them.
 
 Each can be differentiated once by autograd, like the functions of `mcvi.math`.
 """
@@ -21,10 +21,11 @@ _LARGE = 20.0
 def _by_size(x: Any, series: Any, direct: Any) -> FloatArray:
     x = np.asarray(x, np.float64)
     large = x > _LARGE
-    return np.where(large, series(np.where(large, x, _LARGE)), direct(np.where(large, _LARGE, x)))
+    result: FloatArray = np.where(large, series(np.where(large, x, _LARGE)), direct(np.where(large, _LARGE, x)))
+    return result[()]
 
 
-def _series(coefficients: list[float], z: FloatArray) -> FloatArray:
+def _series(coefficients: list[float], z: FloatArray) -> Any:
     return np.polynomial.polynomial.polyval(z, coefficients)
 
 
@@ -60,9 +61,9 @@ def digamma_half_difference(x: Any) -> FloatArray:
 
 @primitive
 def gamma_entropy(shape: Any) -> FloatArray:
-    """Return the entropy of a gamma variable of scale 1: ``a + lgamma(a) + (1 - a) digamma(a)``, about log(2 pi e a)/2.
+    """Return the entropy of a gamma variable of scale 1: ``a + lgamma(a) + (1 - a) digamma(a)``.
 
-    Of a beta variable it is ``gamma_entropy(a) + gamma_entropy(b) - gamma_entropy(a + b) - digamma(a + b)``, because two
+    For large a it is about log(2 pi e a)/2, without the cancellation of that sum. Of a beta variable it is ``gamma_entropy(a) + gamma_entropy(b) - gamma_entropy(a + b) - digamma(a + b)``, because two
     independent gamma variables are as much as their share and their sum; likewise for a Dirichlet variable.
     """
 

@@ -11,8 +11,8 @@ __all__ = ["SymmetricLocationScale"]
 class SymmetricLocationScale(Univariate):
     """A family of ``loc + scale * noise`` with noise that is symmetric about 0.
 
-    A subclass has the fields `loc` and `scale` and gives what it can of ``_standard_cdf(t)``, ``_standard_quantile(p)`` and,
-    if it knows better than the log of the cdf, ``_standard_log_cdf(t)``: those of the noise.
+    A subclass has the fields `loc` and `scale` and gives what it can of ``_standard_cdf(t)``, ``_standard_quantile(p)``
+    and, if it knows better than the log of the cdf, ``_standard_log_cdf(t)``: those of the noise.
     """
 
     loc: ArrayLike

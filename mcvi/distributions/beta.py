@@ -113,8 +113,8 @@ class Beta(Univariate):
     r"""The beta distribution, :math:`p(x) = x^{a-1} (1-x)^{b-1} / B(a, b)` for :math:`0 \le x \le 1`.
 
     At an end whose exponent is negative the density is infinite; where it is 0, finite (0 log 0 = 0). Score:
-    :math:`\log x - \psi(a) + \psi(a+b)` in `concentration1`, :math:`\log(1-x) - \psi(b) + \psi(a+b)` in `concentration0`.
-    Fisher information: :math:`\operatorname{diag}(\psi'(a), \psi'(b)) - \psi'(a+b)`.
+    :math:`\log x - \psi(a) + \psi(a+b)` in `concentration1`, :math:`\log(1-x) - \psi(b) + \psi(a+b)` in
+    `concentration0`. Fisher information: :math:`\operatorname{diag}(\psi'(a), \psi'(b)) - \psi'(a+b)`.
 
     The log density is computed in saddle-point form about the mean, so that it keeps its digits at concentrations like
     1e10. Draws are the share of one gamma draw in the sum of two, in logs; they are held inside (0, 1).
@@ -129,8 +129,8 @@ class Beta(Univariate):
     Examples
     --------
     >>> from mcvi.distributions import Beta
-    >>> Beta(concentration1=2.0, concentration0=1.0).log_prob([0.0, 0.5, 1.0])
-    array([      -inf, 0.        , 0.69314718])
+    >>> Beta(concentration1=2.0, concentration0=1.0).log_prob([0.0, 0.25, 1.0])
+    array([       -inf, -0.69314718,  0.69314718])
     """
 
     concentration1: ArrayLike
@@ -166,6 +166,8 @@ class Beta(Univariate):
         return parts - gamma_entropy(self._total()) - math.digamma(self._total())
 
     def _fisher(self) -> Any:
+        a: Any
+        b: Any
         a, b = np.broadcast_arrays(self.untraced.concentration1, self.untraced.concentration0)
         both = math.trigamma(a + b)
         rows = [[math.trigamma(a) - both, -both], [-both, math.trigamma(b) - both]]

@@ -15,8 +15,8 @@ from mcvi._kernels.jit import scalar
 from mcvi._typing import ArrayLike
 from mcvi.distributions._gamma_terms import digamma_half_difference, lgamma_half_difference
 from mcvi.distributions._incomplete import student_t_cdf
-from mcvi.distributions._maths import FromUniformPair, Maths
 from mcvi.distributions._location_scale import SymmetricLocationScale
+from mcvi.distributions._maths import FromUniformPair, Maths
 
 __all__ = ["StudentT"]
 
@@ -67,7 +67,7 @@ def _score(x: float, constants: Any) -> Any:
 @scalar
 def _transport(u: float, v: float, parameters: Any) -> Any:
     df, loc, scale = parameters
-    # Bailey, Math. Comp. 62 (1994) 779: the polar form, u**(-2/df) - 1 = exp(y) (1 - exp(-y)), so that no square overflows.
+    # Bailey, Math. Comp. 62 (1994) 779, with u**(-2/df) - 1 as exp(y) (1 - exp(-y)): no square overflows.
     y = -2.0 * elementary.log_positive(u) / df
     _, cosine = elementary.sincos2pi(v)
     radius = elementary.exp(0.5 * y) * libm.sqrt(-df * elementary.expm1(-y))
@@ -82,12 +82,12 @@ class StudentT(SymmetricLocationScale):
 
     Here :math:`t = (x-\mu)/s`. With :math:`w = t^2/(\nu+t^2)` the score is
     :math:`\frac12[\psi(\frac{\nu+1}2) - \psi(\frac\nu2) - \frac1\nu - \log(1+t^2/\nu) + \frac{\nu+1}\nu w]` in `df`,
-    :math:`(\nu+1) w / (t s)` in `loc` and :math:`((\nu+1) w - 1)/s` in `scale`. The mean is nan for :math:`\nu \le 1`; the
-    variance infinite for :math:`1 < \nu \le 2` and nan below. The constant comes from a series of the difference of the log
-    gamma functions, so the log density keeps its digits at any `df`.
+    :math:`(\nu+1) w / (t s)` in `loc` and :math:`((\nu+1) w - 1)/s` in `scale`. The mean is nan for :math:`\nu \le 1`;
+    the variance infinite for :math:`1 < \nu \le 2` and nan below. The constant comes from a series of the difference of
+    the log gamma functions, so the log density keeps its digits at any `df`.
 
-    Draws are :math:`\sqrt{\nu(u^{-2/\nu} - 1)}\cos 2\pi v` (Bailey 1994, doi:10.1090/S0025-5718-1994-1219709-8). By default
-    they carry no derivative: the score function is used.
+    Draws are :math:`\sqrt{\nu(u^{-2/\nu} - 1)}\cos 2\pi v` (Bailey 1994, doi:10.1090/S0025-5718-1994-1219709-8), held at
+    the largest number. By default they carry no derivative: the score function is used.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class StudentT(SymmetricLocationScale):
     >>> q.variance()
     array([       inf, 1.66666667])
     >>> q.log_prob(1e200)
-    array([-1150.46...., -2759.2422....])
+    array([-1151.8623654 , -2759.24241744])
     """
 
     df: ArrayLike
