@@ -1,6 +1,7 @@
 """Monte Carlo variational inference: estimators with honest error bars."""
 
-from mcvi import distributions
+from mcvi import distributions, divergences
+from mcvi.divergences import kl_divergence, register_kl
 from mcvi.entropy import ELBOForms, elbo_ratio, entropy_shannon, renyi_alpha, renyi_curve, renyi_ratio
 from mcvi.estimate import Estimate
 from mcvi.monte_carlo import (
@@ -16,12 +17,15 @@ __all__ = [
     "ELBOForms",
     "Estimate",
     "distributions",
+    "divergences",
     "elbo_ratio",
     "entropy_shannon",
     "expectation",
     "expectation_importance_sampler",
     "expectation_importance_sampler_logspace",
     "expectation_self_normalized",
+    "kl_divergence",
+    "register_kl",
     "renyi_alpha",
     "renyi_curve",
     "renyi_ratio",

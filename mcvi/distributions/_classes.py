@@ -12,8 +12,10 @@ from mcvi import _checks
 from mcvi._kernels import categories, noise
 from mcvi._trace import value_of
 from mcvi._typing import Array, FloatArray
+from mcvi.distributions._bregman import relative_entropy
 from mcvi.distributions._distribution import Distribution
 from mcvi.distributions._given import keep_given, otherwise
+from mcvi.distributions._kl import register_kl
 from mcvi.distributions._univariate import _refuse_second_derivative
 from mcvi.random import Key, tile_rows
 
@@ -116,6 +118,14 @@ class Classes(Distribution):
         score = np.where(hot.any(axis=-1, keepdims=True), score, np.where(np.isnan(category), np.nan, 0.0)[..., None])
         in_value = np.zeros(score.shape[: score.ndim - 1 + len(self.event_shape)])
         return {"value": self._cast(in_value), name: self._cast(score)}
+
+
+@register_kl(Classes, Classes)
+def _kl(p: Classes, q: Classes) -> Any:
+    classes = p._shape[-1], q._shape[-1]
+    if classes[0] != classes[1]:
+        raise ValueError(f"p and q must have the same number of classes; got {classes[0]} and {classes[1]}.")
+    return anp.sum(relative_entropy(p._log_probabilities, q._log_probabilities), axis=-1)
 
 
 def _row_sums(probs: Any) -> Any:

@@ -2,16 +2,18 @@
 
 from typing import Any
 
+from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 from scipy import special
 
 from mcvi import math
 from mcvi._kernels import elementary
 from mcvi._kernels.jit import scalar
+from mcvi.distributions._bregman import relative_entropy
 from mcvi.distributions._given import otherwise
 from mcvi.distributions._univariate import Univariate
 
-__all__ = ["Odds", "logits_otherwise", "of_logits", "of_probs", "probs_otherwise"]
+__all__ = ["Odds", "binary_kl", "logits_otherwise", "of_logits", "of_probs", "probs_otherwise"]
 
 
 @scalar
@@ -64,11 +66,11 @@ class Odds(Univariate):
 
     @property
     def _log_success(self) -> Any:
-        return -math.softplus(-self.logits) if self._by_logits else math.log(self.probs)
+        return -math.softplus(-self.logits) if self._by_logits else _log(self.probs)
 
     @property
     def _log_failure(self) -> Any:
-        return -math.softplus(self.logits) if self._by_logits else math.log1p(-self.probs)
+        return -math.softplus(self.logits) if self._by_logits else _log_complement(self.probs)
 
     def _binary_entropy(self) -> Any:
         """Return ``-p log p - (1 - p) log(1 - p)``; 0 at both ends."""
@@ -80,8 +82,33 @@ class Odds(Univariate):
 
 
 @primitive
+def _log(probs: Any) -> Any:
+    return math.log(probs)
+
+
+@primitive
+def _log_complement(probs: Any) -> Any:
+    return math.log1p(-probs)
+
+
+def _quotient(g: Any, probability: Any) -> Any:
+    """Return ``g / probability``; 0 where g is, since what does not count has no derivative, even at probability 0."""
+    return anp.where(g == 0.0, 0.0, g / anp.where(g == 0.0, 1.0, probability))
+
+
+defvjp(_log, lambda ans, probs: lambda g: _quotient(g, probs))
+defvjp(_log_complement, lambda ans, probs: lambda g: -_quotient(g, 1.0 - probs))
+
+
+@primitive
 def _entropy_of_probs(probs: Any) -> Any:
     return 0.0 - special.xlogy(probs, probs) - special.xlog1py(1.0 - probs, -probs)
 
 
 defvjp(_entropy_of_probs, lambda ans, probs: lambda g: g * (math.log1p(-probs) - math.log(probs)))
+
+
+def binary_kl(p: Odds, q: Odds) -> Any:
+    """Return the Kullback-Leibler divergence of one trial: of its success and of its failure."""
+    success = relative_entropy(p._log_success, q._log_success)
+    return success + relative_entropy(p._log_failure, q._log_failure)

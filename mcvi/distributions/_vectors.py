@@ -34,8 +34,8 @@ def event_value(distribution: Any, value: Any) -> Any:
 def diagonal_matrix(diagonal: Any) -> Any:
     """Return ``(..., d, d)`` matrices with the given diagonals ``(..., d)``, traced or not."""
     size = np.shape(value_of(diagonal))[-1]
-    # `where` and not a product with the identity: 0 * inf would be nan.
-    return anp.where(np.eye(size, dtype=bool), diagonal[..., None], 0.0)
+    # `where` and not a product with the identity: 0 * inf would be nan. Its derivative knows of no broadcasting.
+    return anp.where(np.eye(size, dtype=bool), diagonal[..., None] * np.ones(size), 0.0)
 
 
 def batch_of(owner: str, **batches: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[int, ...]:

@@ -9,8 +9,9 @@ from autograd import numpy as anp
 from mcvi._kernels import elementary
 from mcvi._kernels.jit import scalar
 from mcvi.distributions._given import either
+from mcvi.distributions._kl import register_kl
 from mcvi.distributions._maths import FromUniform, Maths
-from mcvi.distributions._odds import Odds, logits_otherwise, of_logits, of_probs, probs_otherwise
+from mcvi.distributions._odds import Odds, binary_kl, logits_otherwise, of_logits, of_probs, probs_otherwise
 
 __all__ = ["Bernoulli"]
 
@@ -136,3 +137,8 @@ def _steps(value: Any, below: float, at_zero: Any, from_one: float) -> Any:
     """Return a step function of `value`: nan at nan."""
     known = anp.where(value < 0, below, anp.where(value < 1, at_zero, from_one))
     return anp.where(anp.isnan(value), np.nan, known)
+
+
+@register_kl(Bernoulli, Bernoulli)
+def _kl(p: Bernoulli, q: Bernoulli) -> Any:
+    return binary_kl(p, q)

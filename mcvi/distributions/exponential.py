@@ -10,6 +10,8 @@ from mcvi import math
 from mcvi._kernels import elementary
 from mcvi._kernels.jit import scalar
 from mcvi._typing import ArrayLike
+from mcvi.distributions._bregman import excess
+from mcvi.distributions._kl import register_kl
 from mcvi.distributions._maths import FromUniform, Maths
 from mcvi.distributions._univariate import Univariate
 
@@ -111,3 +113,8 @@ class Exponential(Univariate):
 
     def _scaled(self, value: Any) -> Any:
         return self.rate * anp.maximum(value, 0.0)
+
+
+@register_kl(Exponential, Exponential)
+def _kl(p: Exponential, q: Exponential) -> Any:
+    return excess(q.rate, p.rate)

@@ -13,6 +13,7 @@ from mcvi._kernels.rows import group_sums
 from mcvi._trace import value_of
 from mcvi._typing import Array, FloatArray, RNGLike
 from mcvi.distributions._distribution import Distribution
+from mcvi.distributions._kl import closed_form_kl, no_closed_form, register_kl
 from mcvi.distributions._vectors import diagonal_matrix
 from mcvi.random import Key, generator
 
@@ -185,3 +186,22 @@ class Independent(Distribution):
 
     def _entropy(self) -> Any:
         return self._summed(self._inner("entropy", "closed-form entropy")())
+
+
+@register_kl(Independent, Independent)
+def _kl(p: Independent, q: Independent) -> Any:
+    """Return the sum over the event of the divergences inside."""
+    p, q = _flat(p), _flat(q)
+    if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
+        raise no_closed_form(p, q, "that take different numbers of axes from the batch")
+    inside = closed_form_kl(p.distribution, q.distribution)(p.distribution, q.distribution)
+    shape = np.broadcast_shapes(p.distribution.batch_shape, q.distribution.batch_shape)
+    return p._summed(inside + np.zeros(shape))
+
+
+def _flat(distribution: Independent) -> Independent:
+    """Return one layer for a layer within a layer."""
+    inner, axes = distribution.distribution, distribution.reinterpreted_batch_ndims
+    while isinstance(inner, Independent):
+        inner, axes = inner.distribution, axes + inner.reinterpreted_batch_ndims
+    return Independent(inner, axes)

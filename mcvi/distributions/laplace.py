@@ -9,7 +9,10 @@ from autograd import numpy as anp
 from mcvi import math
 from mcvi._kernels import elementary
 from mcvi._kernels.jit import scalar
+from mcvi._trace import value_of
 from mcvi._typing import ArrayLike
+from mcvi.distributions._bregman import excess, where
+from mcvi.distributions._kl import register_kl
 from mcvi.distributions._location_scale import SymmetricLocationScale
 from mcvi.distributions._maths import FromUniform, Maths
 
@@ -102,3 +105,18 @@ class Laplace(SymmetricLocationScale):
         low = probability < 0.5
         distance = -anp.log(2.0 * anp.where(low, probability, 1.0 - probability))
         return anp.where(low, -distance, distance)
+
+
+@register_kl(Laplace, Laplace)
+def _kl(p: Laplace, q: Laplace) -> Any:
+    """Return ``r - 1 - log r + r (t - 1 + exp(-t))``, r the ratio of scales, t the distance of means in scales of p."""
+    ratio, distance = p.scale / q.scale, anp.abs(p.loc - q.loc)  # type: ignore[operator]
+    near = value_of(distance) < value_of(p.scale)
+    t = where(near, distance, 0.0) / p.scale
+    # Far away r t is the distance in scales of q, although t itself may overflow.
+    apart = where(
+        near,
+        ratio * (t + anp.expm1(-t)),
+        distance / q.scale - ratio * (1.0 - anp.exp(-distance / p.scale)),
+    )
+    return excess(p.scale, q.scale) + apart

@@ -10,7 +10,10 @@ from autograd import numpy as anp
 from mcvi import math
 from mcvi._kernels import elementary
 from mcvi._kernels.jit import scalar
+from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike
+from mcvi.distributions._bregman import where
+from mcvi.distributions._kl import equal, no_closed_form, register_kl
 from mcvi.distributions._location_scale import SymmetricLocationScale
 from mcvi.distributions._maths import FromUniform, Maths
 
@@ -95,3 +98,22 @@ class Logistic(SymmetricLocationScale):
 
     def _standard_quantile(self, probability: Any) -> Any:
         return anp.log(probability) - math.log1p(-probability)
+
+
+@register_kl(Logistic, Logistic)
+def _kl(p: Logistic, q: Logistic) -> Any:
+    r"""Return :math:`2 (y \coth y - 1)`, y half the distance of the means in scales; the scales must be equal."""
+    if not equal(p, q, "scale"):
+        raise no_closed_form(p, q, "with unequal scales")
+    if is_traced(p.scale, q.scale) and p.scale is not q.scale:
+        # The formula knows nothing of how the divergence changes as one scale leaves the other.
+        raise no_closed_form(p, q, "that could be differentiated in one scale alone")
+    y = 0.5 * anp.abs((p.loc - q.loc) / p.scale)  # type: ignore[operator]
+    near = value_of(y) < 1.0
+    square = where(near, y, 1.0) ** 2
+    fraction = 19.0
+    for odd in range(17, 1, -2):  # Lambert's continued fraction of y coth y - 1: y^2 / (3 + y^2 / (5 + ...))
+        fraction = odd + square / fraction
+    far = where(near, 1.0, y)
+    decay = anp.exp(-2.0 * far)
+    return 2.0 * where(near, square / fraction, far - 1.0 + 2.0 * far * decay / (1.0 - decay))

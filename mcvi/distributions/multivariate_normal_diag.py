@@ -12,8 +12,9 @@ from mcvi._kernels.rows import group_sums
 from mcvi._trace import value_of
 from mcvi._typing import ArrayLike, FloatArray
 from mcvi.distributions._distribution import Distribution
+from mcvi.distributions._kl import register_kl
 from mcvi.distributions._vectors import batch_of, diagonal_matrix, event_value, vector
-from mcvi.distributions.normal import Normal
+from mcvi.distributions.normal import Normal, kl_normal_normal
 from mcvi.random import Key
 
 __all__ = ["MultivariateNormalDiag"]
@@ -110,3 +111,8 @@ class MultivariateNormalDiag(Distribution):
 
     def _entropy(self) -> Any:
         return anp.sum(self._elements.entropy(), axis=-1)
+
+
+@register_kl(MultivariateNormalDiag, MultivariateNormalDiag)
+def _kl(p: MultivariateNormalDiag, q: MultivariateNormalDiag) -> Any:
+    return anp.sum(kl_normal_normal(p._elements, q._elements), axis=-1)

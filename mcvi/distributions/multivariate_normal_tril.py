@@ -13,9 +13,14 @@ from mcvi import _checks
 from mcvi._kernels import triangular
 from mcvi._trace import is_traced, unbroadcast, value_of
 from mcvi._typing import Array, ArrayLike, FloatArray
+from mcvi.distributions._bregman import excess
 from mcvi.distributions._distribution import Distribution
+from mcvi.distributions._kl import closed_form_kl, no_closed_form, register_kl
 from mcvi.distributions._univariate import _refuse_second_derivative
-from mcvi.distributions._vectors import Members, batch_of, event_value, vector
+from mcvi.distributions._vectors import Members, batch_of, diagonal_matrix, event_value, vector
+from mcvi.distributions.independent import Independent
+from mcvi.distributions.multivariate_normal_diag import MultivariateNormalDiag
+from mcvi.distributions.normal import Normal
 from mcvi.random import Key, standard_normals
 
 __all__ = ["MultivariateNormalTriL"]
@@ -96,14 +101,15 @@ class MultivariateNormalTriL(Distribution):
         return self._cast(_affine(noise, self.loc, self.scale_tril))
 
     def _log_prob(self, value: Any) -> Any:
-        return _log_density(event_value(self, value), self.loc, self.scale_tril)
+        return self._log_peak() - 0.5 * _squared_norm(event_value(self, value), self.loc, self.scale_tril)
 
     def _log_prob_block(self, z: FloatArray) -> FloatArray:
         held = self.untraced
-        return _log_density(z, held.loc, held.scale_tril).reshape(len(z), -1)  # type: ignore[no-any-return]
+        log_density = held._log_peak() - 0.5 * _squared_norm(z, held.loc, held.scale_tril)
+        return log_density.reshape(len(z), -1)  # type: ignore[no-any-return]
 
     def score(self, value: Any) -> dict[str, Any]:
-        """Return the derivatives of ``log_prob(value)`` by `value` and by each parameter: vectors, or matrices."""
+        """Return the derivatives of ``log_prob(value)``, ``(..., d)`` or for `scale_tril` ``(..., d, d)``."""
         held = self.untraced
         value = event_value(self, self._checked(value_of(value)))
         y, w = _solved(value, held.loc, held.scale_tril)
@@ -142,6 +148,9 @@ class MultivariateNormalTriL(Distribution):
         # These two axes in this order are the only ones whose derivative autograd knows.
         return anp.sum(anp.log(anp.diagonal(self.scale_tril, axis1=-1, axis2=-2)), axis=-1)
 
+    def _log_peak(self) -> Any:
+        return -self._log_determinant() - 0.5 * self.event_shape[0] * _LOG_2PI
+
     def _entropy(self) -> Any:
         return self._log_determinant() + 0.5 * self.event_shape[0] * (1.0 + _LOG_2PI)
 
@@ -166,13 +175,12 @@ def _inverse_diagonal(tril: Any) -> Array:
 
 
 @primitive
-def _log_density(value: Any, loc: Any, tril: Any) -> FloatArray:
+def _squared_norm(value: Any, loc: Any, tril: Any) -> FloatArray:
+    """Return ``|tril^-1 (value - loc)|**2``."""
     members, tables = _tables(value, loc, tril)
     squares = np.empty(members.value.shape[:2])
     triangular.squared_norms(*tables, squares)
-    diagonal = np.diagonal(tril, axis1=-2, axis2=-1).astype(np.float64)
-    peak = -np.log(diagonal).sum(axis=-1) - 0.5 * diagonal.shape[-1] * _LOG_2PI
-    return np.asarray(peak - 0.5 * squares.reshape(members.shape))
+    return squares.reshape(members.shape)
 
 
 @primitive
@@ -181,21 +189,15 @@ def _pull_back(g: Any, argnums: Any, value: Any, loc: Any, tril: Any) -> tuple[A
     g = np.asarray(g)
     with np.errstate(invalid="ignore", over="ignore"):
         # 0 * inf would be nan: where no derivative is asked for, one that is not finite does not matter.
-        along = np.where(g[..., None] == 0, 0.0, g[..., None] * w)
-    return tuple(_gradient(argument, g, along, y, (value, loc, tril)) for argument in argnums)
+        along = np.where(g[..., None] == 0, 0.0, 2.0 * g[..., None] * w)
 
+    def gradient(argument: int) -> Any:
+        shape = np.shape((value, loc, tril)[argument])
+        if argument == 2:
+            return -np.tril(unbroadcast(_sum_of_outer_products(along, y, len(shape) - 2), shape))
+        return unbroadcast(along if argument == 0 else -along, shape)
 
-def _gradient(argument: int, g: Any, along: Any, y: Any, arguments: tuple[Any, ...]) -> Any:
-    shape, dtype = np.shape(arguments[argument]), np.result_type(float, arguments[argument])
-    if argument == 0:
-        return unbroadcast(-along, shape, dtype)
-    if argument == 1:
-        return unbroadcast(along, shape, dtype)
-    outer = _sum_of_outer_products(along, y, len(shape) - 2)
-    weight = unbroadcast(g, shape[:-2])
-    return (np.tril(unbroadcast(outer, shape)) - weight[..., None, None] * _inverse_diagonal(arguments[2])).astype(
-        dtype
-    )
+    return tuple(gradient(argument) for argument in argnums)
 
 
 def _sum_of_outer_products(a: Any, b: Any, batch_axes: int) -> Any:
@@ -214,4 +216,48 @@ def _affine(noise: Any, loc: Any, tril: Any) -> FloatArray:
 
 
 defvjp_argnums(_pull_back, _refuse_second_derivative)
-defvjp_argnums(_log_density, lambda argnums, ans, args, kwargs: lambda g: _pull_back(g, argnums, *args))
+defvjp_argnums(_squared_norm, lambda argnums, ans, args, kwargs: lambda g: _pull_back(g, argnums, *args))
+
+
+def _factor(distribution: Any) -> Any:
+    if isinstance(distribution, MultivariateNormalDiag):
+        return diagonal_matrix(distribution.scale_diag)
+    return anp.tril(distribution.scale_tril)
+
+
+@register_kl(MultivariateNormalTriL, MultivariateNormalTriL)
+@register_kl(MultivariateNormalTriL, MultivariateNormalDiag)
+@register_kl(MultivariateNormalDiag, MultivariateNormalTriL)
+def _kl(p: Any, q: Any) -> Any:
+    r"""Return :math:`\sum_i (r_i - 1 - \log r_i) + |L_q^{-1} (L_p - L_q)|^2/2 + |L_q^{-1}(\mu_p - \mu_q)|^2/2`.
+
+    The :math:`r_i` are the ratios of the diagonals; the first norm is Frobenius'.
+    """
+    ours, theirs = _factor(p), _factor(q)
+    ratios = excess(anp.diagonal(ours, axis1=-1, axis2=-2), anp.diagonal(theirs, axis1=-1, axis2=-2))
+    columns = anp.moveaxis(ours - theirs, -1, 0)
+    spread = anp.sum(_squared_norm(columns, np.zeros(columns.shape[-1]), theirs), axis=0)
+    return anp.sum(ratios, axis=-1) + 0.5 * spread + 0.5 * _squared_norm(p.loc, q.loc, theirs)
+
+
+@register_kl(Independent, MultivariateNormalDiag)
+@register_kl(Independent, MultivariateNormalTriL)
+def _kl_from_independent(p: Independent, q: Any) -> Any:
+    p = _as_diagonal(p, p, q)
+    return closed_form_kl(p, q)(p, q)
+
+
+@register_kl(MultivariateNormalDiag, Independent)
+@register_kl(MultivariateNormalTriL, Independent)
+def _kl_to_independent(p: Any, q: Independent) -> Any:
+    q = _as_diagonal(q, p, q)
+    return closed_form_kl(p, q)(p, q)
+
+
+def _as_diagonal(distribution: Independent, p: Any, q: Any) -> Any:
+    """Return a batch of independent normals, which may be one of the pair, as a multivariate normal."""
+    normal = distribution.distribution
+    if not isinstance(normal, Normal):
+        raise no_closed_form(p, q, f"around {type(normal).__name__}")
+    wide: Any = np.zeros(distribution.event_shape)
+    return MultivariateNormalDiag(wide + normal.loc, wide + normal.scale)

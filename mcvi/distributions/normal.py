@@ -11,6 +11,8 @@ from mcvi import math
 from mcvi._kernels import elementary
 from mcvi._kernels.jit import scalar
 from mcvi._typing import ArrayLike
+from mcvi.distributions._bregman import excess
+from mcvi.distributions._kl import register_kl
 from mcvi.distributions._location_scale import SymmetricLocationScale
 from mcvi.distributions._maths import FromNormal, Maths
 
@@ -99,3 +101,11 @@ class Normal(SymmetricLocationScale):
 
     def _standard_quantile(self, probability: Any) -> Any:
         return math.ndtri(probability)
+
+
+@register_kl(Normal, Normal)
+def kl_normal_normal(p: Normal, q: Normal) -> Any:
+    """Return ``r - 1 - log r + (r - 1)**2 / 2 + t**2 / 2``: r the ratio of scales, t the distance in scales of q."""
+    spread = (p.scale - q.scale) / q.scale  # type: ignore[operator]
+    distance = (p.loc - q.loc) / q.scale  # type: ignore[operator]
+    return excess(p.scale, q.scale) + 0.5 * spread**2 + 0.5 * distance**2

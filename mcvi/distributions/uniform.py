@@ -11,6 +11,8 @@ from mcvi._kernels import elementary
 from mcvi._kernels.jit import scalar
 from mcvi._trace import value_of
 from mcvi._typing import ArrayLike
+from mcvi.distributions._bregman import where
+from mcvi.distributions._kl import register_kl
 from mcvi.distributions._maths import FromUniform, Maths
 from mcvi.distributions._univariate import Univariate
 
@@ -116,3 +118,16 @@ class Uniform(Univariate):
     def _quantile(self, probability: Any) -> Any:
         possible = (probability >= 0.0) & (probability <= 1.0)
         return anp.where(possible, self.transport(probability), np.nan)
+
+
+@register_kl(Uniform, Uniform)
+def _kl(p: Uniform, q: Uniform) -> Any:
+    """Return the log of the ratio of widths; inf where p reaches outside q."""
+    width = p._width()
+    below, above = p.low - q.low, q.high - p.high  # type: ignore[operator]
+    inside = (value_of(below) >= 0.0) & (value_of(above) >= 0.0)
+    more = where(inside, below + above, 0.0)
+    near = value_of(more) < value_of(width)
+    # log1p keeps the digits of a small difference, logs of the widths those of a ratio that overflows.
+    log_ratio = where(near, anp.log1p(where(near, more, 0.0) / width), anp.log(q._width()) - anp.log(width))
+    return where(inside, log_ratio, np.inf)

@@ -1,0 +1,208 @@
+"""kl_divergence and register_kl: the table, the dispatch, the door, the estimate where there is no closed form."""
+
+import json
+import lzma
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import pytest
+from autograd import grad
+
+import mcvi
+from mcvi import distributions
+from mcvi.distributions import Independent, Laplace, Logistic, MultivariateNormalDiag, Normal
+from mcvi.divergences import kl_divergence, register_kl
+
+Z = 6.11
+PAIRS = json.loads(lzma.decompress((Path(__file__).parents[1] / "data" / "kl_pairs.json.xz").read_bytes()))["pairs"]
+PAIRS = [pair for pair in PAIRS if all(hasattr(distributions, pair[side]["family"]) for side in "pq")]
+
+
+class Plain:
+    """A user's family; subclasses of it are made afresh by every test, so that the table is never in the way."""
+
+    batch_shape = event_shape = ()
+
+
+def chain(*names, base=Plain):
+    classes = []
+    for name in names:
+        base = type(name, (base,), {})
+        classes.append(base)
+    return classes
+
+
+def build(spec):
+    return getattr(distributions, spec["family"])(**spec["parameters"])
+
+
+@pytest.mark.parametrize("pair", PAIRS, ids=lambda pair: pair["name"])
+def test_the_divergence_is_that_of_quadrature(pair):
+    p, q = build(pair["p"]), build(pair["q"])
+    if pair["closed"]:
+        result = kl_divergence(p, q)
+        np.testing.assert_allclose(result.value, pair["kl"], rtol=1e-13)
+        assert result.standard_error == 0.0
+        return
+    with pytest.raises(NotImplementedError, match="no closed-form KL"):
+        kl_divergence(p, q)
+    result = kl_divergence(p, q, n=100_000, rng=1)
+    margin = Z * result.standard_error
+    assert 2 * margin <= 0.06, "test too weak"
+    assert abs(result.value - pair["kl"]) < margin
+
+
+def test_the_closest_pair_of_ancestors_is_chosen():
+    a, b, c = chain("A", "B", "C")
+    x, y = chain("X", "Y")
+    register_kl(a, x)(lambda p, q: 1.0)
+    assert kl_divergence(c(), y()).value == 1.0
+    register_kl(b, x)(lambda p, q: 2.0)
+    assert kl_divergence(c(), y()).value == 2.0
+    assert kl_divergence(a(), y()).value == 1.0
+    register_kl(a, y)(lambda p, q: 3.0)  # distance 2 + 0 for (c, y): a tie with (b, x), 1 + 1, which is closer to p
+    assert kl_divergence(c(), y()).value == 2.0
+    register_kl(c, y)(lambda p, q: 4.0)
+    assert kl_divergence(c(), y()).value == 4.0
+
+
+def test_several_bases_count_by_their_place_in_the_order_of_inheritance():
+    left, right = chain("Left")[0], chain("Right")[0]
+    both = type("Both", (left, right), {})
+    register_kl(right, right)(lambda p, q: 2.0)
+    assert kl_divergence(both(), both()).value == 2.0
+    register_kl(left, left)(lambda p, q: 1.0)
+    assert kl_divergence(both(), both()).value == 1.0
+
+
+def test_a_subclass_of_a_family_has_the_closed_form_of_the_family():
+    class Named(Normal):
+        pass
+
+    result = kl_divergence(Named(0.0, 1.0), Normal(1.0, 2.0))
+    assert result == kl_divergence(Normal(0.0, 1.0), Normal(1.0, 2.0)).value
+    assert result.method == "closed form for (Named, Normal)"
+
+
+def test_an_entry_is_made_once():
+    (a,) = chain("Once")
+
+    def form(p, q):
+        return 0.0
+
+    assert register_kl(a, a)(form) is form
+    with pytest.raises(ValueError, match=r"\(Once, Once\) has a closed form already: .*form. Register a subclass"):
+        register_kl(a, a)(lambda p, q: 1.0)
+    with pytest.raises(TypeError, match="the closed form must be callable; got float"):
+        register_kl(a, Plain)(1.0)
+    with pytest.raises(TypeError, match="p_class must be a class; got Once"):
+        register_kl(a(), a)
+    with pytest.raises(TypeError, match="q_class must be a class; got str"):
+        register_kl(a, "a")
+
+
+def test_a_missing_pair_is_named_with_the_way_on():
+    with pytest.raises(NotImplementedError) as raised:
+        kl_divergence(Normal(0.0, 1.0), Laplace(0.0, 1.0))
+    assert str(raised.value) == (
+        "no closed-form KL for (Normal, Laplace). Pass n= to estimate it from draws of Normal, "
+        "or add one with mcvi.register_kl."
+    )
+
+
+def test_a_condition_under_which_there_is_no_closed_form_is_named():
+    with pytest.raises(NotImplementedError, match=r"\(Logistic, Logistic\) with unequal scales. Pass n= to estimate"):
+        kl_divergence(Logistic(0.0, 1.0), Logistic(0.0, 2.0))
+    with pytest.raises(NotImplementedError, match="differentiated in one scale alone"):
+        grad(lambda s: kl_divergence(Logistic(0.0, s), Logistic(0.0, 1.0)))(1.0)
+
+
+def test_an_estimate_repeats_says_what_it_is_and_can_be_differentiated():
+    p, q = Normal(0.3, 1.2), Laplace([0.0, 1.0], 2.0)
+    wide = Normal([0.3, 0.3], 1.2)
+    first, second = (kl_divergence(wide, q, n=1000, rng=5) for _ in range(2))
+    np.testing.assert_array_equal(first.value, second.value)
+    assert first.value.shape == (2,)
+    assert first.n == 1000
+    assert first.method == "mean of log p - log q over draws"
+    # The closed form wins where there is one: n is not looked at.
+    assert kl_divergence(p, p, n=10).n is None
+
+    def estimated(loc):
+        return kl_divergence(Normal(loc, 1.2), Laplace(0.0, 2.0), n=4000, rng=5)
+
+    step = 1e-5
+    slope = (estimated(0.3 + step).value - estimated(0.3 - step).value) / (2 * step)
+    assert grad(estimated)(0.3) == pytest.approx(slope, rel=1e-6)
+
+
+def test_batches_broadcast():
+    p, q = Normal(np.zeros((3, 1)), 1.0), Normal(np.zeros(4), [1.0, 2.0, 3.0, 4.0])
+    assert kl_divergence(p, q).value.shape == (3, 4)
+    assert kl_divergence(Normal(0.0, 1.0), q).value.shape == (4,)
+    assert isinstance(kl_divergence(Normal(0.0, 1.0), Normal(0.0, 2.0)).value, float)
+    # A form that returns less than the batch is filled up to it.
+    (a,) = chain("Few")
+    a.batch_shape = (2, 3)
+    register_kl(a, a)(lambda p, q: 7.0)
+    np.testing.assert_array_equal(kl_divergence(a(), a()).value, np.full((2, 3), 7.0))
+
+
+def test_single_precision_pairs_have_single_precision_results():
+    p, q = Normal(np.float32(0), np.float32(1)), Normal(np.float32([1, 2]), np.float32(2))
+    assert kl_divergence(p, q).value.dtype == np.float32
+    assert kl_divergence(p, Normal(0.0, 1.0)).value.dtype == np.float64
+
+
+@pytest.mark.parametrize(
+    ("p", "q", "error", "text"),
+    [
+        (1.0, Normal(0.0, 1.0), TypeError, "p must be a distribution; got float."),
+        (Normal(0.0, 1.0), "q", TypeError, "q must be a distribution; got str."),
+        (
+            Normal(0.0, 1.0),
+            MultivariateNormalDiag([0.0], [1.0]),
+            ValueError,
+            "p and q must have the same event_shape; got () and (1,).",
+        ),
+        (
+            Normal(np.zeros(3), 1.0),
+            Normal(np.zeros(4), 1.0),
+            ValueError,
+            "the batches of p and q must broadcast; got (3,) and (4,).",
+        ),
+    ],
+)
+def test_wrong_arguments_are_named(p, q, error, text):
+    with pytest.raises(error) as raised:
+        kl_divergence(p, q)
+    assert str(raised.value) == text
+
+
+def test_the_public_names_are_one_thing():
+    assert mcvi.kl_divergence is kl_divergence
+    assert mcvi.register_kl is register_kl
+
+
+def test_a_users_form_is_differentiated_like_ours():
+    (a,) = chain("Shifted")
+    a.__init__ = lambda self, at: setattr(self, "at", at)
+    calls = count()
+
+    @register_kl(a, a)
+    def form(p, q):
+        next(calls)
+        return 0.5 * (p.at - q.at) ** 2
+
+    assert grad(lambda at: kl_divergence(a(at), a(1.0)))(3.0) == 2.0
+    assert next(calls) == 1
+
+
+def test_a_foreign_class_inside_independent_uses_its_own_form():
+    (a,) = chain("Inside")
+    a.batch_shape = (2, 3)
+    a.sample = a.log_prob = lambda *_, **__: None
+    register_kl(a, a)(lambda p, q: np.full((2, 3), 2.0))
+    np.testing.assert_array_equal(kl_divergence(Independent(a(), 1), Independent(a(), 1)).value, [6.0, 6.0])
+    assert kl_divergence(Independent(a(), 2), Independent(Independent(a(), 1), 1)).value == 12.0
