@@ -63,8 +63,9 @@ def digamma_half_difference(x: Any) -> FloatArray:
 def gamma_entropy(shape: Any) -> FloatArray:
     """Return the entropy of a gamma variable of scale 1: ``a + lgamma(a) + (1 - a) digamma(a)``.
 
-    For large a it is about log(2 pi e a)/2, without the cancellation of that sum. Of a beta variable it is ``gamma_entropy(a) + gamma_entropy(b) - gamma_entropy(a + b) - digamma(a + b)``, because two
-    independent gamma variables are as much as their share and their sum; likewise for a Dirichlet variable.
+    For large a it is about log(2 pi e a)/2, without the cancellation of that sum. Of a beta variable it is
+    ``gamma_entropy(a) + gamma_entropy(b) - gamma_entropy(a + b) - digamma(a + b)``, because two independent gamma
+    variables are as much as their share and their sum; likewise for a Dirichlet variable.
     """
 
     def series(a: FloatArray) -> FloatArray:

@@ -2,19 +2,37 @@
 
 from typing import Any
 
+import numpy as np
 from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 from scipy import special
 
 from mcvi._trace import unbroadcast, value_of
 
-__all__ = ["lower_beta", "lower_gamma", "student_t_cdf", "upper_beta", "upper_gamma"]
+__all__ = [
+    "beta_quantile",
+    "gamma_quantile",
+    "lower_beta",
+    "lower_gamma",
+    "student_t_cdf",
+    "student_t_quantile",
+    "upper_beta",
+    "upper_gamma",
+]
 
 lower_gamma = primitive(special.gammainc)
 upper_gamma = primitive(special.gammaincc)
 lower_beta = primitive(special.betainc)
 upper_beta = primitive(special.betaincc)
 student_t_cdf = primitive(special.stdtr)
+
+gamma_quantile: Any = special.gammaincinv
+beta_quantile: Any = special.betaincinv
+
+
+def student_t_quantile(df: Any, probability: Any) -> Any:
+    """Return the quantile of Student's t; `special.stdtrit` takes 0 for 1."""
+    return np.where(probability == 0.0, -np.inf, special.stdtrit(df, probability))
 
 
 def _refuse(*_: Any) -> Any:

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
-from scipy import special as functions
 
 from mcvi import math
 from mcvi._kernels import elementary, special
@@ -14,7 +13,7 @@ from mcvi._kernels.gamma_draws import fill_betas
 from mcvi._kernels.jit import scalar
 from mcvi._typing import ArrayLike, FloatArray
 from mcvi.distributions._gamma_terms import gamma_entropy
-from mcvi.distributions._incomplete import lower_beta, upper_beta
+from mcvi.distributions._incomplete import beta_quantile, lower_beta, upper_beta
 from mcvi.distributions._maths import Maths, Sampler
 from mcvi.distributions._univariate import Univariate
 from mcvi.random import Key, tile_rows
@@ -166,8 +165,6 @@ class Beta(Univariate):
         return parts - gamma_entropy(self._total()) - math.digamma(self._total())
 
     def _fisher(self) -> Any:
-        a: Any
-        b: Any
         a, b = np.broadcast_arrays(self.untraced.concentration1, self.untraced.concentration0)
         both = math.trigamma(a + b)
         rows = [[math.trigamma(a) - both, -both], [-both, math.trigamma(b) - both]]
@@ -180,7 +177,7 @@ class Beta(Univariate):
         return upper_beta(self.concentration1, self.concentration0, _into_unit(value))
 
     def _quantile(self, probability: Any) -> Any:
-        return functions.betaincinv(self.concentration1, self.concentration0, probability)
+        return beta_quantile(self.concentration1, self.concentration0, probability)
 
 
 def _into_unit(value: Any) -> Any:

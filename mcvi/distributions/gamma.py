@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
-from scipy import special as functions
 
 from mcvi import math
 from mcvi._kernels import elementary, special
@@ -14,7 +13,7 @@ from mcvi._kernels.gamma_draws import fill_gammas
 from mcvi._kernels.jit import scalar
 from mcvi._typing import ArrayLike, FloatArray
 from mcvi.distributions._gamma_terms import gamma_entropy
-from mcvi.distributions._incomplete import lower_gamma, upper_gamma
+from mcvi.distributions._incomplete import gamma_quantile, lower_gamma, upper_gamma
 from mcvi.distributions._maths import Maths, Sampler
 from mcvi.distributions._univariate import Univariate
 from mcvi.random import Key, tile_rows
@@ -143,4 +142,4 @@ class Gamma(Univariate):
         return upper_gamma(self.concentration, self.rate * anp.maximum(value, 0.0))
 
     def _quantile(self, probability: Any) -> Any:
-        return functions.gammaincinv(self.concentration, probability) / self.rate
+        return gamma_quantile(self.concentration, probability) / self.rate

@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
-from scipy import special as functions
 
 from mcvi import math
 from mcvi._kernels import elementary, special
 from mcvi._kernels.jit import scalar
 from mcvi._typing import ArrayLike
 from mcvi.distributions._gamma_terms import digamma_half_difference, lgamma_half_difference
-from mcvi.distributions._incomplete import student_t_cdf
+from mcvi.distributions._incomplete import student_t_cdf, student_t_quantile
 from mcvi.distributions._location_scale import SymmetricLocationScale
 from mcvi.distributions._maths import FromUniformPair, Maths
 
@@ -86,8 +85,8 @@ class StudentT(SymmetricLocationScale):
     the variance infinite for :math:`1 < \nu \le 2` and nan below. The constant comes from a series of the difference of
     the log gamma functions, so the log density keeps its digits at any `df`.
 
-    Draws are :math:`\sqrt{\nu(u^{-2/\nu} - 1)}\cos 2\pi v` (Bailey 1994, doi:10.1090/S0025-5718-1994-1219709-8), held at
-    the largest number. By default they carry no derivative: the score function is used.
+    Draws are :math:`\sqrt{\nu(u^{-2/\nu} - 1)}\cos 2\pi v` (Bailey 1994, doi:10.1090/S0025-5718-1994-1219709-8), held
+    at the largest number. By default they carry no derivative: the score function is used.
 
     Parameters
     ----------
@@ -156,4 +155,4 @@ class StudentT(SymmetricLocationScale):
         return student_t_cdf(self.df, t)
 
     def _standard_quantile(self, probability: Any) -> Any:
-        return anp.where(probability == 0.0, -np.inf, functions.stdtrit(self.df, probability))
+        return student_t_quantile(self.df, probability)
