@@ -206,6 +206,15 @@ def lower_triangular(value: Any, owner: str, name: str) -> Any:
     return array
 
 
+def whole(draws: Any, owner: str) -> Any:
+    """Return draws as 64-bit integers."""
+    try:
+        with np.errstate(invalid="raise"):  # the cast itself sees what does not fit
+            return draws.astype(np.int64)
+    except FloatingPointError:
+        raise ValueError(f"{owner}: a draw does not fit a 64-bit integer; got {np.max(draws):.6g}.") from None
+
+
 def class_logits(value: Any, owner: str) -> Any:
     """Return logits of classes, which stand on the last axis: numbers or -inf, at least one finite in each row."""
     array, held = _classes(value, owner, "logits")

@@ -3,7 +3,6 @@
 A table is ``(rows, categories)``. Element `i` of a flat array belongs to row ``row_of[i % row_of.size]`` of the table.
 """
 
-import math
 from typing import Any
 
 import numpy as np
@@ -67,7 +66,7 @@ def exponentials(x: Any, out: Any) -> None:
 
 @scalar
 def _is_category(value: float, categories: int) -> Any:
-    return (value >= 0.0) & (value < categories) & (value == math.floor(value))
+    return (value >= 0.0) & (value < categories) & (value == np.floor(value))
 
 
 @kernel

@@ -122,7 +122,8 @@ class Distribution:
             draws = self.transport(self._noise(key, 0, count))
         else:
             draws = self._draw(key, 0, count)
-            draws = draws.astype(np.int64) if self.discrete and not self.is_traced else self._cast(draws)
+            whole = self.discrete and not self.is_traced
+            draws = _checks.whole(draws, type(self).__name__) if whole else self._cast(draws)
         return draws[0] if n is None else draws
 
     def noise(self, n: int, *, rng: RNGLike = None) -> Array:

@@ -11,7 +11,7 @@ from mcvi._kernels.noise import normals, uniforms
 from mcvi._typing import FloatArray
 from mcvi.random import Key, tile_rows
 
-__all__ = ["ByElement", "FromNoise", "FromNormal", "FromUniform", "FromUniformPair", "Maths", "Sampler"]
+__all__ = ["ByElement", "FromNoise", "FromNormal", "FromUniform", "FromUniformPair", "Maths", "Prepared", "Sampler"]
 
 # The slots of a draw that takes two noises.
 _FIRST, _SECOND = np.uint64(0), np.uint64(1)
@@ -88,6 +88,18 @@ class ByElement(Sampler):
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         self._draw(*key.words, _FIRST, first * elements, parameters, out)
+
+
+class Prepared(Sampler):
+    """Another sampler, whose function takes constants that are worked out from the parameters once, not once a draw."""
+
+    def __init__(self, prepare: Any, parameters: int, constants: int, sampler: Sampler) -> None:
+        self._prepare, self._constants, self._sampler = table(prepare, parameters), constants, sampler
+
+    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
+        constants = np.empty((self._constants, parameters.shape[1]))
+        self._prepare(parameters, constants)
+        self._sampler.fill(key, first, elements, constants, out)
 
 
 @dataclass(frozen=True)

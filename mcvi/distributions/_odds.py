@@ -72,6 +72,16 @@ class Odds(Univariate):
     def _log_failure(self) -> Any:
         return -math.softplus(self.logits) if self._by_logits else _log_complement(self.probs)
 
+    @property
+    def _success_odds(self) -> Any:
+        """p / (1 - p); inf where p is 1."""
+        return math.exp(self.logits) if self._by_logits else self.probs / self._failure
+
+    @property
+    def _failure_odds(self) -> Any:
+        """(1 - p) / p; inf where p is 0."""
+        return math.exp(-self.logits) if self._by_logits else self._failure / self.probs
+
     def _binary_entropy(self) -> Any:
         """Return ``-p log p - (1 - p) log(1 - p)``; 0 at both ends."""
         if self._by_logits:

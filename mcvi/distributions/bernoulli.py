@@ -112,9 +112,8 @@ class Bernoulli(Odds):
 
     def _fisher(self) -> Any:
         odds = self.untraced
-        with np.errstate(divide="ignore"):
-            information = odds._variance() ** (1.0 if odds._by_logits else -1.0)
-        return information[..., None, None]
+        information = odds._variance()
+        return np.asarray(information if odds._by_logits else 1.0 / information)[..., None, None]
 
     def _cdf(self, value: Any) -> Any:
         return _steps(value, 0.0, self._failure, 1.0)

@@ -1,0 +1,86 @@
+"""What the families of counts share: tails from a special function, their derivative, and quantiles by bisection."""
+
+from typing import Any
+
+import numpy as np
+from autograd import numpy as anp
+from autograd.extend import defvjp, primitive
+
+from mcvi import math
+from mcvi._trace import is_traced, unbroadcast, value_of
+from mcvi.distributions._univariate import Univariate
+
+__all__ = ["Counts"]
+
+
+class Counts(Univariate):
+    """A family of counts from 0 to `_top` that takes one of two parameters, beside others that are fixed.
+
+    It gives ``_lower(k)`` and ``_upper(k)``, the probabilities of at most and of more than `k`, for untraced parameters;
+    and ``_descent(k)``, which is minus the derivative of ``_lower(k)`` in the given parameter over the probability of k.
+    """
+
+    @property
+    def _top(self) -> Any:
+        return np.inf
+
+    def _cdf(self, value: Any) -> Any:
+        return self._tail(value, upper=False)
+
+    def _survival_function(self, value: Any) -> Any:
+        return self._tail(value, upper=True)
+
+    def _log_cdf(self, value: Any) -> Any:
+        below, above = self._cdf(value), self._survival_function(value)
+        return anp.where(value_of(below) < 0.5, math.log(below), math.log1p(-above))
+
+    def _log_survival_function(self, value: Any) -> Any:
+        below, above = self._cdf(value), self._survival_function(value)
+        return anp.where(value_of(above) < 0.5, math.log(above), math.log1p(-below))
+
+    def _tail(self, value: Any, *, upper: bool) -> Any:
+        held: Any = self.untraced
+        k = np.floor(np.asarray(value_of(value), np.float64))
+        inside = (k >= 0) & (k < np.inf)
+        count = np.where(inside, k, 0.0)
+        ends = np.where(np.isnan(k), np.nan, (k < 0) == upper)
+        result = np.where(inside, held._upper(count) if upper else held._lower(count), ends)
+        if not self.is_traced:
+            return result
+        given = next(name for name in type(self)._maths if name in self.parameters)  # type: ignore[attr-defined]
+        if is_traced(*(value for name, value in self.parameters.items() if name != given)):
+            raise self._lacks(f"derivative of its cdf in any parameter but {given}")
+        probability = np.where(inside, np.exp(held.log_prob(count)), 0.0)
+        slope = np.where(probability > 0, held._descent(count) * probability, 0.0)
+        return _with_slope(self.parameters[given], result, slope if upper else -slope)
+
+    def _quantile(self, probability: Any) -> Any:
+        held = self.untraced
+        wanted = np.asarray(value_of(probability), np.float64)
+        shape = np.broadcast_shapes(wanted.shape, self.batch_shape)
+        inside = np.broadcast_to((wanted > 0) & (wanted < 1), shape)
+        low = np.full(shape, -1.0)
+        high = np.broadcast_to(np.ceil(held.mean() + held.stddev()), shape)
+        while np.any(short := inside & (held._cdf(high) < wanted)):
+            low, high = np.where(short, high, low), np.where(short, 2.0 * high + 1.0, high)
+        while True:  # the cdf is too small at `low` and large enough at `high`
+            middle = np.floor(low + 0.5 * (high - low))
+            apart = inside & (low < middle) & (middle < high)
+            if not apart.any():
+                break
+            reached = held._cdf(middle) >= wanted
+            low, high = np.where(apart & ~reached, middle, low), np.where(apart & reached, middle, high)
+        ends = np.where(wanted == 0, 0.0, np.where(wanted == 1, held._top, np.nan))
+        return np.where(inside, high, ends)
+
+
+@primitive
+def _with_slope(parameter: Any, result: Any, slope: Any) -> Any:
+    return result
+
+
+defvjp(
+    _with_slope,
+    lambda ans, parameter, result, slope: lambda g: unbroadcast(g * slope, np.shape(parameter), float),
+    argnums=(0,),
+)

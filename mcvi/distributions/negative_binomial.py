@@ -1,0 +1,151 @@
+"""The negative binomial distribution."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from autograd import numpy as anp
+from scipy import special as scipy_special
+
+from mcvi._kernels import elementary, special
+from mcvi._kernels.count_draws import fill_poissons
+from mcvi._kernels.counts import is_count, log_negative_binomial
+from mcvi._kernels.gamma_draws import SLOTS, fill_gammas
+from mcvi._kernels.jit import scalar
+from mcvi._trace import value_of
+from mcvi._typing import FloatArray
+from mcvi.distributions._counts import Counts
+from mcvi.distributions._given import either
+from mcvi.distributions._maths import Maths, Sampler
+from mcvi.distributions._odds import Odds, logits_otherwise, of_logits, of_probs, probs_otherwise
+from mcvi.random import Key, tile_rows
+
+__all__ = ["NegativeBinomial"]
+
+
+@scalar
+def _prepare_logits(parameters: Any) -> Any:
+    r, logits = parameters
+    log_p, log_q, q, minus_p = of_logits(logits)
+    return r, special.stirling_error(r), -minus_p, q, log_p, log_q, q, minus_p
+
+
+@scalar
+def _prepare_probs(parameters: Any) -> Any:
+    r, p = parameters
+    log_p, log_q, success, failure = of_probs(p)
+    return r, special.stirling_error(r), p, 1.0 - p, log_p, log_q, success, failure
+
+
+@scalar
+def _log_density(x: float, constants: Any) -> Any:
+    r, error_r, p, q, log_p, log_q, _, _ = constants
+    inside = log_negative_binomial(x, r, error_r, p, q, log_p, log_q) if is_count(x) else -np.inf
+    return inside if x == x else x
+
+
+@scalar
+def _score(x: float, constants: Any) -> Any:
+    r, _, _, _, _, log_q, success, failure = constants
+    successes = x * success if x > 0.0 else 0.0
+    failures = r * failure if r > 0.0 else 0.0
+    slope = successes + failures
+    in_count = (special.digamma(x + r) - special.digamma(r) if x > 0.0 else 0.0) + log_q
+    slope = slope if is_count(x) else 0.0
+    in_count = in_count if is_count(x) else 0.0
+    return 0.0, in_count if x == x else x, slope if x == x else x
+
+
+class _GammaPoisson(Sampler):
+    """A draw is a Poisson draw whose rate is a gamma draw of shape r and scale p / (1 - p)."""
+
+    def __init__(self, by_logits: bool) -> None:
+        self._by_logits = by_logits
+
+    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
+        rows = tile_rows(elements)
+        count, given = parameters
+        with np.errstate(divide="ignore", over="ignore"):
+            failure_odds = np.exp(-given) if self._by_logits else (1.0 - given) / given
+        fill_gammas(key.words, int(SLOTS), first // rows, rows * elements, count, failure_odds, out)
+        fill_poissons(*key.words, np.uint64(0), first * elements, out)
+
+
+def _page(prepare: Any, by_logits: bool) -> Maths:
+    return Maths.of(
+        parameters=2,
+        constants=8,
+        prepare=prepare,
+        log_density=_log_density,
+        score=_score,
+        sampler=_GammaPoisson(by_logits),
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class NegativeBinomial(Counts, Odds):
+    r"""The number of successes before r failures, :math:`P(k) = \frac{\Gamma(k+r)}{k!\,\Gamma(r)} p^k (1-p)^r`.
+
+    Score: :math:`k(1-p) - r p` in `logits`, :math:`k/p - r/(1-p)` in `probs`, :math:`\psi(k+r) - \psi(r) + \log(1-p)` in
+    `total_count`. The entropy has no closed form.
+
+    Parameters
+    ----------
+    total_count : array_like
+        The number r of failures; non-negative and finite, not only whole numbers. With 0 the count is certain to be 0.
+    logits : array_like, keyword-only
+        The log odds :math:`\ell` of a success, :math:`p = 1/(1+e^{-\ell})`; finite.
+    probs : array_like, keyword-only
+        The probability :math:`p` of a success; in [0, 1]. At 1 no count has a positive probability, and there is no draw.
+        Exactly one of the two is given; the other is computed when read.
+
+    Examples
+    --------
+    >>> from mcvi.distributions import NegativeBinomial
+    >>> q = NegativeBinomial(2.0, probs=0.5)
+    >>> q.log_prob([0, 1])
+    array([-1.38629436, -1.38629436])
+    >>> q.mean(), q.variance()
+    (np.float64(2.0), np.float64(4.0))
+    """
+
+    total_count: Any
+    _: KW_ONLY
+    logits: Any = logits_otherwise
+    probs: Any = probs_otherwise
+
+    discrete = True
+    _rules: ClassVar = {"total_count": "non-negative", "logits": "finite", "probs": "probability"}
+    _maths = either(logits=_page(_prepare_logits, True), probs=_page(_prepare_probs, False))
+
+    def _mean(self) -> Any:
+        return _no_failures(self.total_count, self.total_count * self._success_odds)
+
+    def _mode(self) -> Any:
+        mode = anp.floor((self.total_count - 1.0) * self._success_odds)
+        return anp.where(value_of(self.total_count) > 1, mode, 0.0)
+
+    def _variance(self) -> Any:
+        odds = self._success_odds
+        return _no_failures(self.total_count, self.total_count * odds * (1.0 + odds))
+
+    @property
+    def _top(self) -> Any:
+        return np.where((self.total_count > 0) & (self.probs > 0), np.inf, 0.0)
+
+    def _lower(self, k: Any) -> Any:
+        return np.where(self.total_count > 0, scipy_special.betainc(self._positive, k + 1.0, self._failure), 1.0)
+
+    def _upper(self, k: Any) -> Any:
+        return np.where(self.total_count > 0, scipy_special.betainc(k + 1.0, self._positive, self.probs), 0.0)
+
+    @property
+    def _positive(self) -> Any:
+        return np.where(self.total_count > 0, self.total_count, 1.0)
+
+    def _descent(self, k: Any) -> Any:
+        return (self.total_count + k) * (self.probs if self._by_logits else 1.0 / self._failure)
+
+
+def _no_failures(total_count: Any, moment: Any) -> Any:
+    return anp.where(value_of(total_count) > 0, moment, 0.0)  # 0 failures wanted: no trial, whatever the odds

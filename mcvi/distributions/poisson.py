@@ -1,0 +1,133 @@
+"""The Poisson distribution."""
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from autograd import numpy as anp
+from scipy import special
+
+from mcvi import math
+from mcvi._kernels import elementary
+from mcvi._kernels.count_draws import poisson_constants, poisson_draw
+from mcvi._kernels.counts import is_count, log_poisson
+from mcvi._kernels.jit import scalar
+from mcvi.distributions._counts import Counts
+from mcvi.distributions._given import either, otherwise
+from mcvi.distributions._maths import ByElement, Maths, Prepared
+
+__all__ = ["Poisson"]
+
+
+@scalar
+def _prepare_rate(parameters: Any) -> Any:
+    rate = parameters[0]
+    return rate, elementary.log(rate), 1.0 / rate, -1.0
+
+
+@scalar
+def _prepare_log_rate(parameters: Any) -> Any:
+    rate = elementary.exp(parameters[0])
+    return rate, parameters[0], 1.0, -rate
+
+
+@scalar
+def _log_density(x: float, constants: Any) -> Any:
+    rate, log_rate, _, _ = constants
+    inside = log_poisson(x, rate, log_rate) if is_count(x) else -np.inf
+    return inside if x == x else x
+
+
+@scalar
+def _score(x: float, constants: Any) -> Any:
+    rate, _, factor, at_zero = constants
+    slope = at_zero if x == 0.0 else (x - rate) * factor
+    slope = slope if is_count(x) else 0.0
+    return 0.0, slope if x == x else x
+
+
+@scalar
+def _constants_of_rate(parameters: Any) -> Any:
+    return poisson_constants(parameters[0])
+
+
+@scalar
+def _constants_of_log_rate(parameters: Any) -> Any:
+    return poisson_constants(elementary.exp(parameters[0]))
+
+
+def _page(prepare: Any, sampler_constants: Any) -> Maths:
+    return Maths.of(
+        parameters=1,
+        constants=4,
+        prepare=prepare,
+        log_density=_log_density,
+        score=_score,
+        sampler=Prepared(sampler_constants, 1, 6, ByElement(poisson_draw, 6)),
+    )
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Poisson(Counts):
+    r"""The Poisson distribution of counts, :math:`P(k) = \lambda^k e^{-\lambda} / k!`.
+
+    Score: :math:`k/\lambda - 1` in `rate`, :math:`k - \lambda` in `log_rate`. Fisher information: :math:`1/\lambda` in
+    `rate`, :math:`\lambda` in `log_rate`. The entropy has no closed form.
+
+    Parameters
+    ----------
+    rate : array_like
+        The mean :math:`\lambda`; non-negative and finite. Rate 0 is certain of 0.
+    log_rate : array_like, keyword-only
+        Its logarithm; finite. Exactly one of the two is given; the other is computed when read.
+
+    References
+    ----------
+    C. Loader, "Fast and accurate computation of binomial probabilities", 2000. W. Hörmann, "The transformed rejection
+    method for generating Poisson random variables", 1993, doi:10.1016/0167-6687(93)90997-4.
+
+    Examples
+    --------
+    >>> from mcvi.distributions import Poisson
+    >>> q = Poisson([0.0, 2.0])
+    >>> q.log_prob(0)
+    array([ 0., -2.])
+    >>> print(Poisson(log_rate=0.0).log_prob(3).round(6))
+    -2.791759
+    """
+
+    rate: Any = otherwise(lambda distribution: math.exp(distribution.log_rate))
+    _: KW_ONLY
+    log_rate: Any = otherwise(lambda distribution: math.log(distribution.rate))
+
+    discrete = True
+    _rules: ClassVar = {"rate": "non-negative", "log_rate": "finite"}
+    _maths = either(
+        rate=_page(_prepare_rate, _constants_of_rate),
+        log_rate=_page(_prepare_log_rate, _constants_of_log_rate),
+    )
+
+    def _mean(self) -> Any:
+        return self.rate
+
+    _variance = _mean
+
+    def _mode(self) -> Any:
+        return anp.floor(self.rate)
+
+    def _fisher(self) -> Any:
+        rate = np.asarray(self.untraced.rate, np.float64)
+        return (rate if "log_rate" in self.parameters else 1.0 / rate)[..., None, None]
+
+    @property
+    def _top(self) -> Any:
+        return np.where(self.rate > 0, np.inf, 0.0)
+
+    def _lower(self, k: Any) -> Any:
+        return special.gammaincc(k + 1.0, self.rate)
+
+    def _upper(self, k: Any) -> Any:
+        return special.gammainc(k + 1.0, self.rate)
+
+    def _descent(self, k: Any) -> Any:
+        return self.rate if "log_rate" in self.parameters else 1.0
