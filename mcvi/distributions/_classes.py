@@ -78,8 +78,7 @@ class Classes(Distribution):
         diagonal = np.eye(self._shape[-1])
         if self._given[0] == "logits":
             return diagonal * p[..., None] - p[..., None] * p[..., None, :]
-        with np.errstate(divide="ignore"):
-            return np.where(diagonal == 1, 1.0 / p[..., None], 0.0) - 1.0
+        return np.where(diagonal == 1, 1.0 / p[..., None], 0.0) - 1.0
 
     @cached_property
     def _sums(self) -> FloatArray:

@@ -10,14 +10,14 @@ from mcvi import math
 from mcvi._trace import is_traced, unbroadcast, value_of
 from mcvi.distributions._univariate import Univariate
 
-__all__ = ["Counts"]
+__all__ = ["Counts", "log_tail"]
 
 
 class Counts(Univariate):
     """A family of counts from 0 to `_top` that takes one of two parameters, beside others that are fixed.
 
-    It gives ``_lower(k)`` and ``_upper(k)``, the probabilities of at most and of more than `k`, for untraced parameters;
-    and ``_descent(k)``, which is minus the derivative of ``_lower(k)`` in the given parameter over the probability of k.
+    It gives, for untraced parameters, ``_lower(k)`` and ``_upper(k)``, the probabilities of at most and of more than `k`,
+    and ``_descent(k)``: minus the derivative of ``_lower(k)`` in the given parameter, over the probability of `k`.
     """
 
     @property
@@ -31,12 +31,10 @@ class Counts(Univariate):
         return self._tail(value, upper=True)
 
     def _log_cdf(self, value: Any) -> Any:
-        below, above = self._cdf(value), self._survival_function(value)
-        return anp.where(value_of(below) < 0.5, math.log(below), math.log1p(-above))
+        return log_tail(self._cdf(value), self._survival_function(value))
 
     def _log_survival_function(self, value: Any) -> Any:
-        below, above = self._cdf(value), self._survival_function(value)
-        return anp.where(value_of(above) < 0.5, math.log(above), math.log1p(-below))
+        return log_tail(self._survival_function(value), self._cdf(value))
 
     def _tail(self, value: Any, *, upper: bool) -> Any:
         held: Any = self.untraced
@@ -72,6 +70,15 @@ class Counts(Univariate):
             low, high = np.where(apart & ~reached, middle, low), np.where(apart & reached, middle, high)
         ends = np.where(wanted == 0, 0.0, np.where(wanted == 1, held._top, np.nan))
         return np.where(inside, high, ends)
+
+
+def log_tail(probability: Any, complement: Any) -> Any:
+    """Return ``log(probability)``, from the smaller one of it and its complement."""
+    held = value_of(probability)
+    # What is not selected is replaced before the logarithm: 0 times an infinite derivative would be nan.
+    small = anp.where((held > 0) & (held < 0.5), probability, 0.5)
+    large = anp.where(held < 0.5, 0.5, complement)
+    return anp.where(held == 0, -np.inf, anp.where(held < 0.5, math.log(small), math.log1p(-large)))
 
 
 @primitive

@@ -182,7 +182,9 @@ class Distribution:
 
     def fisher(self) -> Any:
         """Return the Fisher information of the parameters, ``(*batch_shape, k, k)``, in the order of `parameters`."""
-        return self._cast(self._ability("_fisher", "closed-form Fisher information")())
+        function = self._ability("_fisher", "closed-form Fisher information")
+        with np.errstate(all="ignore"):
+            return self._cast(function())
 
     # Closed forms
 
@@ -211,8 +213,9 @@ class Distribution:
 
     def entropy(self) -> Any:
         """Return the Shannon entropy (discrete) or differential entropy, in nats: ``-E[log_prob(Z)]``."""
-        result = self._ability("_entropy", "closed-form entropy")()
-        return self._shaped(result, self.batch_shape)
+        function = self._ability("_entropy", "closed-form entropy")
+        with np.errstate(all="ignore"):
+            return self._shaped(function(), self.batch_shape)
 
     def cdf(self, value: Any) -> Any:
         """Return ``P(Z <= value)``."""

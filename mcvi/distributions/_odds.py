@@ -74,7 +74,7 @@ class Odds(Univariate):
 
     @property
     def _success_odds(self) -> Any:
-        """p / (1 - p); inf where p is 1."""
+        """P / (1 - p); inf where p is 1."""
         return math.exp(self.logits) if self._by_logits else self.probs / self._failure
 
     @property

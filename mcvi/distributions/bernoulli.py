@@ -8,6 +8,7 @@ from autograd import numpy as anp
 
 from mcvi._kernels import elementary
 from mcvi._kernels.jit import scalar
+from mcvi._trace import value_of
 from mcvi.distributions._given import either
 from mcvi.distributions._kl import register_kl
 from mcvi.distributions._maths import FromUniform, Maths
@@ -134,7 +135,8 @@ class Bernoulli(Odds):
 
 def _steps(value: Any, below: float, at_zero: Any, from_one: float) -> Any:
     """Return a step function of `value`: nan at nan."""
-    known = anp.where(value < 0, below, anp.where(value < 1, at_zero, from_one))
+    inside = at_zero + np.zeros(np.shape(value_of(value)))  # where() has a derivative for equal shapes only
+    known = anp.where(value < 0, below, anp.where(value < 1, inside, from_one))
     return anp.where(anp.isnan(value), np.nan, known)
 
 

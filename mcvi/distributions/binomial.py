@@ -48,8 +48,9 @@ def _score(x: float, constants: Any) -> Any:
     # The smaller of p and q is the one that is not one minus a rounded number.
     excess = x - n * p if p <= 0.5 else n * q - (n - x)
     slope = excess * factor
-    # Where p q is 0: each end in turn.
-    slope = n / q - (n - x) / q if (p == 0.0) & (x == 0.0) & (factor > 1.0) else slope
+    # 0 times infinity, for probs of 0 and of 1: the limit from inside.
+    slope = -n if (x == 0.0) & (factor == np.inf) & (p == 0.0) else slope
+    slope = n if (x == n) & (factor == np.inf) & (q == 0.0) else slope
     in_count = special.digamma(n + 1.0) - special.digamma(n - x + 1.0) + log_q
     in_count = in_count if possible else 0.0
     slope = slope if possible else 0.0
@@ -81,7 +82,7 @@ def _page(prepare: Any, sampler_constants: Any) -> Maths:
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Binomial(Counts, Odds):
-    r"""The number of successes in n trials, :math:`P(k) = \binom{n}{k} p^k (1-p)^{n-k}` with :math:`p = 1/(1+e^{-\ell})`.
+    r"""The number of successes in n trials, :math:`P(k) = \binom{n}{k} p^k (1-p)^{n-k}`, :math:`p = 1/(1+e^{-\ell})`.
 
     Score: :math:`k - n p` in `logits`, :math:`k/p - (n-k)/(1-p)` in `probs`,
     :math:`\psi(n+1) - \psi(n-k+1) + \log(1-p)` in `total_count` as if it were real. The entropy has no closed form.
@@ -128,7 +129,7 @@ class Binomial(Counts, Odds):
 
     def _mode(self) -> Any:
         mode = anp.floor((self.total_count + 1.0) * self.probs)
-        return anp.where(value_of(mode) > value_of(self.total_count), self.total_count, mode)
+        return anp.where(value_of(mode) > value_of(self.total_count), self.total_count + 0.0 * mode, mode)
 
     def _variance(self) -> Any:
         return self.total_count * self.probs * self._failure

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi import math
 from mcvi._trace import value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._classes import Classes, entries, logits_otherwise, probs_otherwise
+from mcvi.distributions._counts import log_tail
 from mcvi.random import Key
 
 __all__ = ["Categorical"]
@@ -75,15 +75,13 @@ class Categorical(Classes):
         return self._steps(self._below, value, 0.0, 1.0)
 
     def _log_cdf(self, value: Any) -> Any:
-        table = anp.where(self._below < 0.5, math.log(self._below), math.log1p(-self._above))
-        return self._steps(table, value, -np.inf, 0.0)
+        return self._steps(log_tail(self._below, self._above), value, -np.inf, 0.0)
 
     def _survival_function(self, value: Any) -> Any:
         return self._steps(self._above, value, 1.0, 0.0)
 
     def _log_survival_function(self, value: Any) -> Any:
-        table = anp.where(self._above < 0.5, math.log(self._above), math.log1p(-self._below))
-        return self._steps(table, value, 0.0, -np.inf)
+        return self._steps(log_tail(self._above, self._below), value, 0.0, -np.inf)
 
     def _quantile(self, probability: Any) -> Any:
         smaller = self._sums.reshape(self._shape) < np.asarray(value_of(probability))[..., None]

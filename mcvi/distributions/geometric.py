@@ -68,7 +68,7 @@ def _page(prepare: Any, draw: Any) -> Maths:
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
 class Geometric(Odds):
-    r"""The number of failures before the first success, :math:`P(k) = p (1 - p)^k` with :math:`p = 1 / (1 + e^{-\ell})`.
+    r"""The number of failures before the first success, :math:`P(k) = p (1 - p)^k`, :math:`p = 1 / (1 + e^{-\ell})`.
 
     Score: :math:`1 - p - k p` in `logits`, :math:`1/p - k/(1-p)` in `probs`. Fisher information: :math:`1 - p` in
     `logits`, :math:`1/(p^2 (1-p))` in `probs`.
@@ -78,8 +78,8 @@ class Geometric(Odds):
     logits : array_like, keyword-only
         The log odds :math:`\ell` of a success; finite.
     probs : array_like, keyword-only
-        The probability :math:`p` of a success; in [0, 1]. At 0 no count has a positive probability, and there is no draw.
-        Exactly one of the two is given; the other is computed when read.
+        The probability :math:`p` of a success; in [0, 1]. At 0 no count has a positive probability, and none can be
+        drawn. Exactly one of the two is given; the other is computed when read.
 
     Examples
     --------

@@ -7,7 +7,7 @@ import numpy as np
 from autograd import numpy as anp
 from scipy import special as scipy_special
 
-from mcvi._kernels import elementary, special
+from mcvi._kernels import special
 from mcvi._kernels.count_draws import fill_poissons
 from mcvi._kernels.counts import is_count, log_negative_binomial
 from mcvi._kernels.gamma_draws import SLOTS, fill_gammas
@@ -67,6 +67,7 @@ class _GammaPoisson(Sampler):
         count, given = parameters
         with np.errstate(divide="ignore", over="ignore"):
             failure_odds = np.exp(-given) if self._by_logits else (1.0 - given) / given
+        failure_odds = np.where(count > 0, failure_odds, 1.0)
         fill_gammas(key.words, int(SLOTS), first // rows, rows * elements, count, failure_odds, out)
         fill_poissons(*key.words, np.uint64(0), first * elements, out)
 
@@ -86,8 +87,8 @@ def _page(prepare: Any, by_logits: bool) -> Maths:
 class NegativeBinomial(Counts, Odds):
     r"""The number of successes before r failures, :math:`P(k) = \frac{\Gamma(k+r)}{k!\,\Gamma(r)} p^k (1-p)^r`.
 
-    Score: :math:`k(1-p) - r p` in `logits`, :math:`k/p - r/(1-p)` in `probs`, :math:`\psi(k+r) - \psi(r) + \log(1-p)` in
-    `total_count`. The entropy has no closed form.
+    Score: :math:`k(1-p) - r p` in `logits`, :math:`k/p - r/(1-p)` in `probs`,
+    :math:`\psi(k+r) - \psi(r) + \log(1-p)` in `total_count`. The entropy has no closed form.
 
     Parameters
     ----------
@@ -96,8 +97,8 @@ class NegativeBinomial(Counts, Odds):
     logits : array_like, keyword-only
         The log odds :math:`\ell` of a success, :math:`p = 1/(1+e^{-\ell})`; finite.
     probs : array_like, keyword-only
-        The probability :math:`p` of a success; in [0, 1]. At 1 no count has a positive probability, and there is no draw.
-        Exactly one of the two is given; the other is computed when read.
+        The probability :math:`p` of a success; in [0, 1]. At 1 no count has a positive probability, and none can be
+        drawn. Exactly one of the two is given; the other is computed when read.
 
     Examples
     --------

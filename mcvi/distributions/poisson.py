@@ -67,6 +67,10 @@ def _page(prepare: Any, sampler_constants: Any) -> Maths:
     )
 
 
+_rate_otherwise = otherwise(lambda distribution: math.exp(distribution.log_rate))
+_log_rate_otherwise = otherwise(lambda distribution: math.log(distribution.rate))
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Poisson(Counts):
     r"""The Poisson distribution of counts, :math:`P(k) = \lambda^k e^{-\lambda} / k!`.
@@ -96,9 +100,9 @@ class Poisson(Counts):
     -2.791759
     """
 
-    rate: Any = otherwise(lambda distribution: math.exp(distribution.log_rate))
+    rate: Any = _rate_otherwise
     _: KW_ONLY
-    log_rate: Any = otherwise(lambda distribution: math.log(distribution.rate))
+    log_rate: Any = _log_rate_otherwise
 
     discrete = True
     _rules: ClassVar = {"rate": "non-negative", "log_rate": "finite"}

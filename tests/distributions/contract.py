@@ -58,6 +58,7 @@ class Contract:
     outside = []
     #: Pairs (keyword arguments, text of the error).
     bad = []
+    has_entropy = True
 
     @staticmethod
     def reference(x, **parameters):
@@ -113,7 +114,8 @@ class Contract:
         np.testing.assert_array_equal(
             batch.log_prob(x), np.stack([q.log_prob(x[:, i]) for i, q in enumerate(alike)], -1)
         )
-        np.testing.assert_allclose(batch.entropy(), [q.entropy() for q in alike], rtol=1e-14)
+        if self.has_entropy:
+            np.testing.assert_allclose(batch.entropy(), [q.entropy() for q in alike], rtol=1e-14)
         assert batch.sample(4, rng=0).shape == (4, len(alike))
         column = self.family(**{name: np.array([q.parameters[name] for q in alike])[:, None] for name in names})
         assert column.log_prob(x.T).shape == x.T.shape
@@ -126,7 +128,7 @@ class Contract:
         x = q.sample(DRAWS, rng=4).astype(float)
         assert abs(x.mean() - q.mean()) < Z * q.stddev() / np.sqrt(DRAWS)
         squares = (x - q.mean()) ** 2
-        assert abs(squares.mean() - q.variance()) < Z * squares.std() / np.sqrt(DRAWS)
+        assert abs(squares.mean() - q.variance()) <= Z * squares.std() / np.sqrt(DRAWS)
 
     def test_draws_are_the_same_however_they_are_cut(self, q):
         for batch in ([q], [q] * 3):
@@ -170,11 +172,13 @@ class Contract:
         single = self.family(**{name: np.float32(value) for name, value in q.parameters.items()})
         x = single.sample(10, rng=7)
         assert x.dtype == (np.int64 if q.discrete else np.float32)
-        for result in (single.log_prob(x), single.mean(), single.entropy()):
+        for result in (single.log_prob(x), single.mean(), single.variance()):
             assert result.dtype == np.float32
         double = self.family(**{name: float(np.float32(value)) for name, value in q.parameters.items()})
         np.testing.assert_allclose(single.log_prob(x), double.log_prob(x), rtol=2e-7, atol=1e-7)
-        np.testing.assert_allclose(single.entropy(), double.entropy(), rtol=1e-5, atol=1e-6)
+        if self.has_entropy:
+            assert single.entropy().dtype == np.float32
+            np.testing.assert_allclose(single.entropy(), double.entropy(), rtol=1e-5, atol=1e-6)
 
 
 class ContinuousContract(Contract):

@@ -9,6 +9,7 @@ import pytest
 from autograd import numpy as anp
 
 from mcvi.distributions import Bernoulli
+from tests.distributions.discrete_contract import DiscreteContract, logarithms
 
 LOGITS = [-1e300, -800.0, -40.0, -1.0, -1e-300, 0.0, 0.5, 30.0, 40.0, 800.0, 1e300]
 PROBS = [0.0, 5e-324, 1e-300, 1e-17, 0.25, 0.5, 1.0 - 2.0**-53, 1.0]
@@ -16,6 +17,19 @@ PROBS = [0.0, 5e-324, 1e-300, 1e-17, 0.25, 0.5, 1.0 - 2.0**-53, 1.0]
 
 def error(value, reference):
     return abs(value - reference) / max(1, abs(reference))
+
+
+class TestBernoulli(DiscreteContract):
+    family = Bernoulli
+    instances = [Bernoulli(probs=p) for p in (0.1, 0.5, 0.75)] + [Bernoulli(logits=x) for x in (-2.0, 0.5)]
+
+    @staticmethod
+    def counts(q):
+        return np.array([0.0, 1.0])
+
+    @staticmethod
+    def reference(x, **odds):
+        return logarithms(**odds)[0 if x == 1 else 1]
 
 
 @pytest.mark.parametrize("logits", LOGITS)
