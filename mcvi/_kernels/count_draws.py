@@ -1,6 +1,7 @@
 """Poisson and binomial draws with addresses: by inversion if they are few, else by transformed rejection.
 
-Hörmann, "The transformed rejection method for generating Poisson random variables", Insurance: Mathematics and Economics
+Hörmann, "The transformed rejection method for generating Poisson random variables", Insurance: Mathematics and
+Economics
 12 (1993) 39, doi:10.1016/0167-6687(93)90997-4 (PTRS), and "The generation of binomial random variates", Journal of
 Statistical Computation and Simulation 46 (1993) 101, doi:10.1080/00949659308811496 (BTRS). Their acceptance tests are
 written with `log_poisson` and `log_binomial`, so that they hold for means as large as 1e300.
@@ -72,7 +73,7 @@ def poisson_draw(key0: Any, key1: Any, address: Any, slot: Any, constants: Any) 
 
 @scalar
 def binomial_constants(n: float, p: float, q: float) -> Any:
-    """Return what `binomial_draw` takes: n, the smaller probability, whether it is q, and the constants of its method."""
+    """Return what `binomial_draw` takes: n, the smaller probability, whether it is q, and the rest."""
     flipped = p > q
     r, other = (q, p) if flipped else (p, q)
     spread = math.sqrt(n * r * other)

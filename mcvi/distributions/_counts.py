@@ -16,7 +16,7 @@ __all__ = ["Counts", "log_tail"]
 class Counts(Univariate):
     """A family of counts from 0 to `_top` that takes one of two parameters, beside others that are fixed.
 
-    It gives, for untraced parameters, ``_lower(k)`` and ``_upper(k)``, the probabilities of at most and of more than `k`,
+    It gives, for untraced parameters, ``_lower(k)`` and ``_upper(k)``, the probabilities of at most and of more than k,
     and ``_descent(k)``: minus the derivative of ``_lower(k)`` in the given parameter, over the probability of `k`.
     """
 
