@@ -32,7 +32,7 @@ def _deviance(x: float, m: float, log_m: float) -> Any:
 def log_poisson(k: float, rate: float, log_rate: float) -> Any:
     """Return the log probability of the count `k`; rate 0 is legal."""
     saddle = -_deviance(k, rate, log_rate) - stirling_error(k) - (0.5 * log(k) + _HALF_LOG_2PI)
-    return saddle if k > 0.0 else -rate
+    return saddle if k > 0.0 else 0.0 - rate
 
 
 @scalar
