@@ -4,7 +4,7 @@
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -54,7 +54,7 @@ def kernel(function: Callable[..., Any] | None = None, *, sums: bool = False) ->
     """
     if function is None:
         return lambda f: kernel(f, sums=sums)
-    if not function.__module__.startswith(tuple(f"mcvi.{part}" for part in COMPILED_SOURCES)):
+    if not _is_salted(function):
         raise ImportError(
             f"{function.__module__}: kernels live in {COMPILED_SOURCES}; the cache salt covers only these."
         )
@@ -63,6 +63,9 @@ def kernel(function: Callable[..., Any] | None = None, *, sums: bool = False) ->
         "error_model": "numpy",
         "nogil": True,
     }
+    if not all(_is_salted(inner) for inner in _inlined(function)):
+        # A family of the user's own: what its sources say today is not known to the salt.
+        return numba.njit(function, **options)
     try:
         dispatcher = numba.njit(function, cache=True, **options)
         _salt(dispatcher, function, sums)
@@ -94,6 +97,19 @@ def _salt(dispatcher: Any, function: Callable[..., Any], sums: bool) -> None:
 
     disk_cache._index_key  # noqa: B018 - raises AttributeError where Numba has renamed it
     disk_cache._index_key = index_key
+
+
+def _is_salted(function: Callable[..., Any]) -> bool:
+    return function.__module__.startswith(tuple(f"mcvi.{part}." for part in COMPILED_SOURCES))
+
+
+def _inlined(function: Callable[..., Any]) -> Iterator[Callable[..., Any]]:
+    """Yield the compiled functions that a function closes over, and those that they close over."""
+    for cell in function.__closure__ or ():
+        if isinstance(cell.cell_contents, Dispatcher):
+            inner = cell.cell_contents.py_func
+            yield inner
+            yield from _inlined(inner)
 
 
 def _name(value: object) -> str:

@@ -97,6 +97,27 @@ def test_numba_alone_would_have_served_the_old_answer(copy):
     assert run(copy, plain) == ["4.0"], "Numba now looks at other files too: the salt may have had its day"
 
 
+def test_a_changed_family_outside_the_package_changes_the_answer(copy):
+    page = copy / "page.py"
+    page.write_text(
+        """
+import numpy as np
+from mcvi._kernels.elementwise import elementwise
+from mcvi._kernels.jit import scalar
+
+@scalar
+def density(x, constants):
+    return x + 1.0
+
+out = np.empty(1)
+elementwise(density, 1)(np.ones(1), np.zeros((1, 1)), out)
+"""
+    )
+    assert run(copy, "from page import out; print(out[0])") == ["2.0"]
+    page.write_text(page.read_text().replace("x + 1.0", "x + 10.0"))
+    assert run(copy, "from page import out; print(out[0])") == ["11.0"]
+
+
 USES = {
     "a kernel": (
         "import numpy as np",
