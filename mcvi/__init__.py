@@ -2,7 +2,7 @@
 
 from mcvi import distributions, divergences
 from mcvi.divergences import kl_divergence, register_kl
-from mcvi.entropy import ELBOForms, elbo_ratio, entropy_shannon, renyi_alpha, renyi_curve, renyi_ratio
+from mcvi.entropy import ELBOForms, elbo_ratio, entropy_shannon
 from mcvi.estimate import Estimate
 from mcvi.monte_carlo import (
     expectation,
@@ -10,6 +10,7 @@ from mcvi.monte_carlo import (
     expectation_importance_sampler_logspace,
     expectation_self_normalized,
 )
+from mcvi.renyi import renyi_alpha, renyi_curve, renyi_ratio
 
 __version__ = "0.1.0"
 

@@ -1,8 +1,7 @@
 """Blocks of draws, and what the functions of an estimator make of them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any, Self
 
@@ -42,6 +41,10 @@ class Draws:
     #: enough that a block stays in the caches.
     block_draws: int = 2**14
     block_numbers: int = 2**17
+    batch_shape: tuple[int, ...] = field(init=False)
+    #: How many draws a block holds (a whole number of tiles), and how many blocks there are.
+    rows: int = field(init=False)
+    blocks: int = field(init=False)
 
     @classmethod
     def of(cls, q: Any, n: Any, z: Any, rng: RNGLike, name: str = "q") -> Self:
@@ -53,27 +56,18 @@ class Draws:
             return cls(q, len(z), z)
         return cls(q, _checks.draw_count(n), None, as_key(rng))
 
-    @cached_property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The batch shape of `q`."""
-        return tuple(self.q.batch_shape)
+    def __post_init__(self) -> None:
+        # Plain attributes: a cached property costs microseconds on a fresh object, and a small n has few to spare.
+        batch_shape = tuple(self.q.batch_shape)
+        elements = prod(batch_shape) * prod(self.q.event_shape)
+        unit = tile_rows(elements)
+        rows = max(unit, min(self.block_draws, self.block_numbers // max(elements, 1)) // unit * unit)
+        self.__dict__.update(batch_shape=batch_shape, rows=rows, blocks=-(-self.n // rows))
 
-    @cached_property
+    @property
     def dtype(self) -> np.dtype[Any]:
         """The dtype of results: that of `q`."""
         return self.q.dtype if isinstance(self.q, Distribution) else np.dtype(np.float64)
-
-    @cached_property
-    def rows(self) -> int:
-        """How many draws a block holds: a whole number of tiles."""
-        elements = prod(self.batch_shape) * prod(self.q.event_shape)
-        unit = tile_rows(elements)
-        return max(unit, min(self.block_draws, self.block_numbers // max(elements, 1)) // unit * unit)
-
-    @property
-    def blocks(self) -> int:
-        """How many blocks there are."""
-        return -(-self.n // self.rows)
 
     def first(self, block: int) -> int:
         """Return the number of the first draw of a block."""

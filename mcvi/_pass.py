@@ -71,7 +71,7 @@ class Pass:
     def of_weights(cls, draws: Draws, weight: LogWeight, accumulate: Callable[..., Any], **options: Any) -> Self:
         """Return a pass over log weights alone, which draws and weighs in one compiled loop where it can."""
         fused = weight.fused(draws)
-        if fused is not None:
+        if fused is not None and draws.blocks > 1:
             draws = replace(draws, block_draws=FUSED_BLOCK)
         return cls(draws, (weight,), accumulate, fused=fused, **options)
 

@@ -30,6 +30,8 @@ __all__ = [
 
 #: The most log weights that are kept of each column.
 LONGEST_TAIL = 3000
+# So few draws are all kept, and selected from when someone looks at the k-hat.
+SELECTED_LATER = 4096
 
 
 @dataclass(frozen=True)
@@ -95,13 +97,13 @@ class LogMoments:
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.state[0] + (np.log(self.state[1]) - np.log(float(self.n)))
 
-    @cached_property
+    @property
     def ess(self) -> FloatArray:
         """The effective sample size ``(sum w)**2 / sum w**2``; 0 where all weights are zero."""
         with np.errstate(divide="ignore", invalid="ignore"):
             ess = self.state[1] ** 2 / self.state[2]
         ess[self.state[0] == -np.inf] = 0.0
-        return ess  # type: ignore[no-any-return]
+        return ess
 
     @property
     def relative_variance(self) -> FloatArray:
@@ -250,7 +252,8 @@ def tail_length(n: int) -> int:
 class Tail:
     """The largest log weights of each column: as many as a k-hat for `total` draws needs, and one more.
 
-    nan is passed over. `values` is ``(columns, keep)``; a column with fewer numbers is filled up with -inf.
+    nan is passed over. `values` is ``(columns, keep)``, or all numbers where there are few; a column with fewer numbers
+    is filled up with -inf.
     """
 
     total: int
@@ -287,16 +290,34 @@ class TailBuilder:
     def __init__(self, total: int, columns: int, floors: FloatArray | None = None) -> None:
         self.total = total
         self.keep = min(tail_length(total) + 1, total)
-        self._values = np.empty((columns, 2 * self.keep + 1))
-        self._sizes = np.zeros(columns, np.int64)
+        self._columns = columns
+        self._whole: FloatArray | None = None
         self._floors = np.full(columns, -np.inf) if floors is None else floors.copy()
+        self._sizes = np.zeros(columns, np.int64)
+        self._values = np.empty((columns, 2 * self.keep + 1 if columns > 1 else 0))
 
     def push(self, block: FloatArray) -> None:
         """Add the numbers of a block."""
-        if len(self._sizes) > 1:
-            tail_kernels.push(block, self.keep, self._values, self._sizes, self._floors)
+        if self._columns == 1 and len(block) == self.total <= SELECTED_LATER:
+            self._whole = block.reshape(1, -1)
             return
-        flat, size = block.reshape(-1), int(self._sizes[0])
+        if self._columns > 1:
+            tail_kernels.push(block, self.keep, self._values, self._sizes, self._floors)
+        else:
+            self._push_column(block.reshape(-1))
+
+    def tail(self) -> Tail:
+        """Return what was collected."""
+        if self._whole is not None:
+            return Tail(self.total, self._whole)
+        values = np.full((self._columns, self.keep), -np.inf)
+        for column, (size, kept) in enumerate(zip(self._sizes, self._values, strict=True)):
+            largest = kept[:size] if size <= self.keep else np.partition(kept[:size], size - self.keep)[-self.keep :]
+            values[column, : len(largest)] = largest
+        return Tail(self.total, values)
+
+    def _push_column(self, flat: FloatArray) -> None:
+        size = int(self._sizes[0])
         if size + flat.size >= self._values.shape[1]:
             wider = np.empty((1, size + flat.size + 1))
             wider[0, :size] = self._values[0, :size]
@@ -307,15 +328,11 @@ class TailBuilder:
             grown = tail_kernels.above(flat, floor, self._values[0], size)
         elif guess > floor:
             self._floors[0] = guess
-        if grown > 2 * self.keep:
-            self._cut(grown)
-            grown = self.keep
         self._sizes[0] = grown
-
-    def _cut(self, size: int) -> None:
-        largest = np.partition(self._values[0, :size], size - self.keep)[size - self.keep :]
-        self._values[0, : self.keep] = largest
-        self._floors[0] = largest[0]
+        if grown > 2 * self.keep:
+            largest = np.partition(self._values[0, :grown], grown - self.keep)[grown - self.keep :]
+            self._values[0, : self.keep] = largest
+            self._floors[0], self._sizes[0] = largest[0], self.keep
 
     def _guess(self, first_block: FloatArray) -> float:
         """Return a number that somewhat more than `keep` of the block probably exceed, from every 16th of it."""
@@ -325,14 +342,6 @@ class TailBuilder:
             return -np.inf
         guess = np.partition(sample, sample.size - rank)[sample.size - rank]
         return -np.inf if np.isnan(guess) else float(guess)
-
-    def tail(self) -> Tail:
-        """Return what was collected."""
-        values = np.full((len(self._sizes), self.keep), -np.inf)
-        for column, (size, kept) in enumerate(zip(self._sizes, self._values, strict=True)):
-            largest = kept[:size] if size <= self.keep else np.partition(kept[:size], size - self.keep)[-self.keep :]
-            values[column, : len(largest)] = largest
-        return Tail(self.total, values)
 
 
 @dataclass(frozen=True)

@@ -410,10 +410,10 @@ def _estimate(
     method: str,
 ) -> Estimate:
     """Give the columns the shape of the batch, and the results the dtype of `q`."""
-    wanted = draws.batch_shape if shape is None else shape
+    wanted, dtype = draws.batch_shape if shape is None else shape, draws.dtype
 
     def shaped(columns: Any) -> Any:
-        return None if columns is None else np.asarray(columns, draws.dtype).reshape(wanted)[()]
+        return None if columns is None else columns.reshape(wanted).astype(dtype, copy=False)[()]
 
     return Estimate(
         value=shaped(value),

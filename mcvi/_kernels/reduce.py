@@ -106,6 +106,23 @@ def log_moments(v: Any, scale: Any, out: Any) -> None:
             out[1, j], out[2, j] = infinite, infinite
 
 
+@kernel
+def read_power_mean(state: Any, power: Any, n: float, out: Any) -> None:
+    """Set rows of `out` to log mean(w**power) / power, its standard error, its bias and the effective sample size.
+
+    `state` is that of `log_moments` with the power as its scale.
+    """
+    for j in range(power.size):
+        m, first, second = state[0, j], state[1, j], state[2, j]
+        ess = first * first / second if m != -np.inf else 0.0
+        spread = max((n / ess - 1.0) / (n - 1.0), 0.0) if n > 1.0 else np.nan
+        spread = spread if ess == ess else np.nan
+        out[0, j] = (m + (math.log(first) - math.log(n)) if m != -np.inf else m) / power[j]
+        out[1, j] = math.sqrt(spread) / abs(power[j])
+        out[2, j] = -0.5 * spread / power[j]
+        out[3, j] = ess
+
+
 @scalar
 def _weight(m: float, largest: float) -> float:
     # equal first: (-inf) - (-inf) and inf - inf are nan

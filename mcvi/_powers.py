@@ -1,0 +1,124 @@
+"""Sums for the logarithm of a mean power of the weights, at any power."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from mcvi._gradients import SMALL_POWER
+from mcvi._kernels import reduce as kernels
+from mcvi._typing import FloatArray
+from mcvi.accumulate import CentredMoments, LogMoments, Moments, Tail
+from mcvi.estimate import Estimate
+
+__all__ = ["Power", "PowerSums", "PowerTail", "Tails", "sums_of_powers"]
+
+
+@dataclass(frozen=True)
+class Power:
+    """A power of the weights for each column, and what is special about it."""
+
+    value: FloatArray
+    #: The factor of the log weights: the power, or its sign where it is infinite and asks for an extreme weight.
+    strength: FloatArray
+    small: bool
+    extreme: bool
+    #: Which of 1 and -1 occur as signs of a power.
+    signs: tuple[int, ...]
+
+    @classmethod
+    def of(cls, power: Any, batch_shape: tuple[int, ...]) -> "Power":
+        """Broadcast a power to the columns of a batch."""
+        value = np.full(batch_shape, power, np.float64).reshape(-1)
+        least, most = float(value.min(initial=np.inf)), float(value.max(initial=-np.inf))
+        extreme = most == np.inf or least == -np.inf
+        small = least < SMALL_POWER and most > -SMALL_POWER and bool((np.abs(value) < SMALL_POWER).any())
+        signs = (1,) * (most > 0) + (-1,) * (least < 0)
+        return cls(value, np.where(np.isinf(value), np.sign(value), value) if extreme else value, small, extreme, signs)
+
+
+@dataclass(frozen=True)
+class PowerSums:
+    """The sums from which ``log(mean(w**power)) / power`` is read, for a power that is zero, small or neither."""
+
+    power: Power
+    far: LogMoments
+    near: CentredMoments | None = None
+    mean: Moments | None = None
+
+    @classmethod
+    def of(cls, log_w: FloatArray, power: Power) -> "PowerSums":
+        """Sum a block."""
+        far = LogMoments.of(log_w, power.strength)
+        if not power.small:
+            return cls(power, far)
+        mean = Moments.of(log_w)
+        return cls(power, far, CentredMoments.of(log_w, power.strength, mean.mean), mean)
+
+    def __add__(self, other: "PowerSums") -> "PowerSums":
+        near = None if self.near is None or other.near is None else self.near + other.near
+        mean = None if self.mean is None or other.mean is None else self.mean + other.mean
+        return PowerSums(self.power, self.far + other.far, near, mean)
+
+    def read(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
+        """Return value, standard error, bias and effective sample size."""
+        power = self.power.value
+        out = np.empty((4, power.size))
+        kernels.read_power_mean(self.far.state, self.power.strength, float(self.far.n), out)
+        value, error, bias, ess = out
+        if self.power.extreme:
+            infinite = np.isinf(power)
+            value = np.where(infinite, self.far.state[0] / self.power.strength, value)
+            error, bias, ess = (np.where(infinite, np.nan, read) for read in (error, bias, ess))
+        if self.near is None or self.mean is None:
+            return value, error, bias, ess
+        with np.errstate(divide="ignore", invalid="ignore"):
+            # The expansion about the mean is meant for weights that the power brings close together.
+            close = (np.abs(power) < SMALL_POWER) & (power != 0) & (np.abs(self.near.mean) < 0.5)
+            value = np.where(close, self.near.scaled_log_mean, value)
+            spread = self.near.relative_variance
+            error = np.where(close, np.sqrt(spread) / np.abs(power), error)
+            bias = np.where(close, -0.5 * spread / power, bias)
+            elbo = power == 0
+            value = np.where(elbo, self.mean.mean, value)
+            error = np.where(elbo, self.mean.standard_error, error)
+            bias = np.where(elbo, 0.0, bias)
+        return value, error, bias, ess
+
+
+def sums_of_powers(log_w: FloatArray, powers: tuple[Power, ...]) -> tuple[PowerSums, ...]:
+    """Sum a block of log weights for each of several powers."""
+    return tuple(PowerSums.of(log_w, power) for power in powers)
+
+
+@dataclass(frozen=True)
+class PowerTail:
+    """The tail of weights raised to a power, one a column; a power of 0 or of infinite size leaves nothing to fit."""
+
+    tail: Tail
+    signs: tuple[int, ...]
+    power: FloatArray
+
+    @property
+    def khat(self) -> FloatArray:
+        """The k-hat of each column; nan where there is nothing to fit."""
+        fitted = np.full(self.power.size, np.nan)
+        for part, sign in enumerate(self.signs):
+            ours = (sign * self.power > 0) & np.isfinite(self.power)
+            rows = part * self.power.size + np.flatnonzero(ours)
+            fitted[ours] = self.tail.columns(rows).times(np.abs(self.power[ours])).khat
+        return fitted
+
+
+@dataclass(frozen=True)
+class Tails:
+    """The k-hats of several estimates, one after the other."""
+
+    parts: tuple[Estimate, ...]
+
+    @property
+    def khat(self) -> FloatArray:
+        """The k-hats of each, one after the other."""
+        return np.concatenate(
+            [np.full(part.shape, np.nan).ravel() if part.khat is None else np.ravel(part.khat) for part in self.parts]
+        )
