@@ -194,10 +194,17 @@ def sigmoid(x: float) -> Any:
 
 
 @scalar
+def log1p_unit(x: float) -> Any:
+    """Return ``log(1 + x)`` for 0 <= x <= 1: `log1p` without what other arguments need."""
+    low = x < 0.41421356237309503
+    return _log_reduced(x if low else 0.5 * x - 0.5, 0.0 if low else 1.0)
+
+
+@scalar
 def softplus(x: float) -> Any:
     """Return ``log(1 + exp(x))``."""
     x = x * 1.0
-    return (0.0 if x < 0.0 else x) + log1p(exp(-abs(x)))
+    return (0.0 if x < 0.0 else x) + log1p_unit(exp(-abs(x)))
 
 
 @scalar

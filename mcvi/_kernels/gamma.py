@@ -13,6 +13,7 @@ from mcvi._kernels.jit import scalar
 from mcvi._kernels.saddle import stirling_error, stirling_error_large
 
 _HALF_LOG_2PI = 0.9189385332046728
+_54_LOG_2 = 37.42994775023705
 
 
 @scalar
@@ -53,7 +54,8 @@ def lgamma(x: float) -> Any:
     logarithm = log(x if large else shift)
     near = e * p + (logarithm if x >= 2.5 else -logarithm)
     far = (x - 0.5) * (logarithm - 1.0) + ((_HALF_LOG_2PI - 0.5) + stirling_error_large(x))
-    return far if large else near
+    result = far if large else near
+    return np.nan if x < 0.0 else result
 
 
 @scalar
@@ -158,7 +160,8 @@ def lgamma_half_difference(x: float) -> Any:
     x = x * 1.0
     small = x < 3.0
     u = (x + 3.0 if small else x) - 0.25  # about x - 1/4 the series has even powers only
-    ratio = x * (x + 1.0) * (x + 2.0) / ((x + 0.5) * (x + 1.5) * (x + 2.5))
+    tiny = x < 1e-280  # scaled, so that a subnormal ratio does not lose its digits
+    ratio = (x * 18014398509481984.0 if tiny else x) * (x + 1.0) * (x + 2.0) / ((x + 0.5) * (x + 1.5) * (x + 2.5))
     r = 1.0 / u
     z = r * r
     p = 0.809058790998332
@@ -173,7 +176,8 @@ def lgamma_half_difference(x: float) -> Any:
     p = p * z + -0.0024414062489456346
     p = p * z + 0.015624999999999426
     result = 0.5 * log(u) + z * p
-    return result + log(ratio) if small else result
+    steps = log(ratio) - (_54_LOG_2 if tiny else 0.0)
+    return result + steps if small else result
 
 
 @scalar

@@ -58,8 +58,8 @@ def exp_minus_half_square(t: float) -> Any:
     t = abs(t * 1.0)
     t = 40.0 if t > 40.0 else t
     high = float_of_bits(bits_of_float(t) & _HIGH_BITS)
-    low = 0.5 * (t - high) * (t + high)  # below 1e-5
-    return exp(-0.5 * high * high) * (1.0 - low * (1.0 - 0.5 * low))
+    low = 0.5 * (t - high) * (t + high)  # below 4e-5: three terms of exp(-low)
+    return exp(-0.5 * high * high) * (1.0 - low * (1.0 - low * (0.5 - low * 0.16666666666666666)))
 
 
 @scalar
@@ -101,8 +101,8 @@ def log_ndtr_second_derivative(x: float) -> Any:
     x = x * 1.0
     d = log_ndtr_derivative(x)
     t = abs(x)
-    w = (t - 5.0) / ((t if t <= 1e300 else 1e300) + 5.0)
-    w = w if w <= 1.0 else 1.0
+    w = (t - 5.0) / ((1e300 if t > 1e300 else t) + 5.0)
+    w = 1.0 if w > 1.0 else w
     p = 9.947904167324498e-08
     p = p * w + 4.1920367277159326e-07
     p = p * w + -1.5966394604065763e-06
@@ -130,7 +130,7 @@ def log_ndtr_second_derivative(x: float) -> Any:
     p = p * w + -0.14613420363077925
     p = p * w + 0.10825764506348948
     p = p * w + 0.9673035653828878
-    return -d * (x + d) if x > 0.0 else -p
+    return -d * ((x if x <= 40.0 else 40.0) + d) if x > 0.0 else -p  # no 0 * inf
 
 
 @scalar

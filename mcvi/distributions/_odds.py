@@ -21,7 +21,7 @@ def of_logits(logits: float) -> Any:
     """Return ``log p, log(1 - p)`` and their derivatives in `logits`."""
     # One exp and one log1p serve all four; neither is ever of a large number.
     small = elementary.exp(-abs(logits))
-    tail = elementary.log1p(small)
+    tail = elementary.log1p_unit(small)
     inside, outside = 1.0 / (1.0 + small), small / (1.0 + small)
     if logits < 0.0:
         return logits - tail, -tail, inside, -outside

@@ -30,7 +30,7 @@ def _prepare(parameters: Any) -> Any:
 def _log_density(x: float, constants: Any) -> Any:
     loc, precision, log_precision = constants
     distance = abs((x - loc) * precision)
-    return log_precision - distance - 2.0 * elementary.log1p(elementary.exp(-distance))
+    return log_precision - distance - 2.0 * elementary.log1p_unit(elementary.exp(-distance))
 
 
 @scalar

@@ -3,63 +3,19 @@
 import re
 
 import mpmath
-import numba
 import numpy as np
 import pytest
 
 from mcvi._kernels import elementary
+from tests.kernels.accuracy import EPS, LARGEST, NORMAL, SMALLEST, around, largest_error, loop_over, ulp
+from tests.kernels.accuracy import log_uniform as log_uniform_from
 
-EPS = 2.0**-52
-COUNT = 3000
-LARGEST = np.finfo(np.float64).max
-SMALLEST = 5e-324
+COUNT = 2000
 rng = np.random.default_rng(20240229)
 
 
-def loop_over(function):
-    @numba.njit(fastmath={"contract"}, error_model="numpy")
-    def loop(x, out):
-        for i in range(x.size):
-            out[i] = function(x[i])
-
-    def apply(x):
-        x = np.asarray(x, dtype=np.float64)
-        out = np.empty_like(x)
-        loop(x, out)
-        return out
-
-    apply.loop = loop
-    return apply
-
-
 def log_uniform(low, high, size=COUNT):
-    """Positive doubles, uniform in their bit pattern."""
-    first, last = np.array([low, high]).view(np.int64)
-    return rng.integers(first, last, size).view(np.float64)
-
-
-def around(points, steps=3):
-    points = np.asarray(points, dtype=np.float64)
-    found, up, down = [points], points, points
-    for _ in range(steps):
-        up, down = np.nextafter(up, np.inf), np.nextafter(down, -np.inf)
-        found += [up, down]
-    return np.concatenate(found)
-
-
-def largest_error_in_ulp(values, arguments, definition):
-    worst = 0.0
-    with mpmath.workprec(200):
-        for value, x in zip(values, arguments, strict=True):
-            exact = definition(mpmath.mpf(float(x)))
-            rounded = float(exact)
-            if not np.isfinite(rounded) or not np.isfinite(value):
-                assert value == rounded, f"at {float(x).hex()}: {value} for {rounded}"
-                continue
-            worst = max(
-                worst, float(abs(exact - mpmath.mpf(float(value))) / mpmath.mpf(float(np.spacing(abs(rounded)))))
-            )
-    return worst
+    return log_uniform_from(rng, low, high, size)
 
 
 EXP_GRID = np.concatenate(
@@ -82,7 +38,7 @@ LOG_GRID = np.concatenate(
         rng.uniform(0.5, 2, COUNT),
         1 + log_uniform(1.2e-16, 0.1),
         1 - log_uniform(1.2e-16, 0.1),
-        around([1.0, 2.0, 0.5, np.sqrt(2), np.sqrt(0.5), 2.2250738585072014e-308, LARGEST / 2, 1e-320]),
+        around([1.0, 2.0, 0.5, np.sqrt(2), np.sqrt(0.5), NORMAL, LARGEST / 2, 1e-320]),
         [SMALLEST, 2 * SMALLEST, LARGEST],
     ]
 )
@@ -115,17 +71,18 @@ EXPM1_GRID = np.concatenate(
     [
         ("exp", EXP_GRID, mpmath.exp, 1.0),
         ("log", LOG_GRID, mpmath.log, 1.0),
-        ("log_positive", LOG_GRID[LOG_GRID >= 2.2250738585072014e-308], mpmath.log, 1.0),
+        ("log_positive", LOG_GRID[LOG_GRID >= NORMAL], mpmath.log, 1.0),
         ("log1p", LOG1P_GRID, mpmath.log1p, 1.5),
         ("expm1", EXPM1_GRID, mpmath.expm1, 1.5),
         ("sigmoid", EXP_GRID, lambda x: 1 / (1 + mpmath.exp(-x)), 3.0),
         ("softplus", EXP_GRID, lambda x: mpmath.log1p(mpmath.exp(x)), 2.0),
         ("tanh", EXPM1_GRID, mpmath.tanh, 4.0),
+        ("log1p_unit", LOG1P_GRID[(LOG1P_GRID >= 0) & (LOG1P_GRID <= 1)], mpmath.log1p, 1.5),
     ],
 )
 def test_errors_stay_below_the_stated_ulp_over_the_whole_range(name, grid, definition, allowed):
     values = loop_over(getattr(elementary, name))(grid)
-    assert largest_error_in_ulp(values, grid, definition) < allowed
+    assert largest_error(values, definition, grid, unit=ulp) < allowed
 
 
 @pytest.mark.parametrize(
