@@ -6,9 +6,8 @@ import mpmath
 import numba
 import numpy as np
 import pytest
-from autograd import elementwise_grad, grad
+from autograd import elementwise_grad, grad, make_jvp
 from autograd import numpy as anp
-from autograd.test_util import check_grads
 from numba.core.errors import TypingError
 
 from mcvi import math
@@ -91,14 +90,19 @@ def test_second_derivatives_are_those_of_the_definition(name):
 
 
 @pytest.mark.parametrize("name", ["ndtri", "ndtri_exp"])
-def test_second_derivatives_of_a_quantile_agree_with_differences(name):
-    for point in UNARY[name][0][2:]:
-        check_grads(getattr(math, name), modes=["fwd", "rev"], order=2)(float(point))
+def test_second_derivatives_of_a_quantile_follow_from_those_of_its_inverse(name):
+    inverse = {"ndtri": math.ndtr, "ndtri_exp": math.log_ndtr}[name]
+    points = np.array(UNARY[name][0])[1:]
+    x = getattr(math, name)(points)
+    first, second = elementwise_grad(inverse)(x), elementwise_grad(elementwise_grad(inverse))(x)
+    found = elementwise_grad(elementwise_grad(getattr(math, name)))(points)
+    np.testing.assert_allclose(found, -second / first**3, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", TWICE)
 def test_forward_derivatives_agree_with_backward_ones(name):
-    check_grads(getattr(math, name), modes=["fwd"], order=1)(np.array([0.3, 0.7]) if name != "ndtri_exp" else -0.4)
+    function, x = getattr(math, name), -0.4 if name == "ndtri_exp" else 0.4
+    assert make_jvp(function)(x)(1.0)[1] == grad(function)(x)
 
 
 @pytest.mark.parametrize("name", BINARY)
@@ -122,7 +126,10 @@ def test_derivatives_are_summed_over_what_was_broadcast(name):
     function = getattr(math, name)
     x, y = np.array([[0.5], [2.0]]), np.array([0.3, 1.0, 4.0])
     assert function(x, y).shape == (2, 3)
-    check_grads(function, modes=["rev"], order=1)(x, y)
+    in_x, in_y = (elementwise_grad(function, i)(*np.broadcast_arrays(x, y)) for i in (0, 1))
+    total_in_x, total_in_y = grad(lambda *both: anp.sum(function(*both)), (0, 1))(x, y)
+    np.testing.assert_allclose(total_in_x, in_x.sum(axis=1, keepdims=True), rtol=1e-15)
+    np.testing.assert_allclose(total_in_y, in_y.sum(axis=0), rtol=1e-15)
     assert np.shape(grad(lambda a: anp.sum(function(a, y)))(2.0)) == ()
 
 
