@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import numpy as np
-from scipy.special import ndtri, stdtrit
+import scipy  # which loads scipy.special when it is first used
 
 from mcvi._typing import Array
 
@@ -209,10 +209,10 @@ class Estimate:
         tail = 0.5 + 0.5 * level
         z: Any
         if self.n is None:
-            z = ndtri(tail)
+            z = scipy.special.ndtri(tail)
         else:
             draws = self.n if self.ess is None else np.minimum(self.n, self.ess)
-            z = stdtrit(np.maximum(draws - 1.0, 1.0), tail)
+            z = scipy.special.stdtrit(np.maximum(draws - 1.0, 1.0), tail)
         centre = self.value if self.bias is None else self.value - self.bias
         return centre - z * self.standard_error, centre + z * self.standard_error
 

@@ -30,7 +30,7 @@ def test_importing_takes_little_more_than_numpy_and_numba_do():
 
 
 @pytest.mark.parametrize(
-    "module", ["matplotlib", "scipy.stats", "pandas", "xarray", "arviz_stats", "distributed", "jax"]
+    "module", ["matplotlib", "scipy.special", "scipy.stats", "pandas", "xarray", "arviz_stats", "distributed", "jax"]
 )
 def test_importing_leaves_heavy_modules_alone(module):
     assert run(f"import sys, mcvi; print({module!r} in sys.modules)") == "False"

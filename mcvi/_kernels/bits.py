@@ -1,4 +1,8 @@
-"""What Numba cannot spell: bit casts, a maximum that vectorises, and columns of tables as tuples."""
+"""What Numba cannot spell: bit casts, a maximum that vectorises, and columns of tables as tuples.
+
+`numba.np.arrayobj` is imported where it is used: that takes a tenth of a second, which an import of the package can do
+without.
+"""
 
 from typing import Any
 
@@ -6,7 +10,6 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.arrayobj import load_item, make_array, store_item
 
 
 @intrinsic
@@ -42,6 +45,8 @@ def maximum(typing_context: Any, a: Any, b: Any) -> Any:
 
 
 def _item_pointer(context: Any, builder: Any, table: Any, value: Any, row: int, column_index: Any) -> Any:
+    from numba.np.arrayobj import make_array
+
     array = make_array(table)(context, builder, value)
     row_index = context.get_constant(types.intp, row)
     return cgutils.get_item_pointer(context, builder, table, array, [row_index, column_index])
@@ -53,6 +58,8 @@ def column(typing_context: Any, table: Any, j: Any, rows: Any) -> Any:
     count = rows.literal_value
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        from numba.np.arrayobj import load_item
+
         index = context.cast(builder, args[1], signature.args[1], types.intp)
         pointers = [_item_pointer(context, builder, table, args[0], row, index) for row in range(count)]
         values = [load_item(context, builder, table, pointer) for pointer in pointers]
@@ -66,6 +73,8 @@ def set_column(typing_context: Any, table: Any, j: Any, values: Any) -> Any:
     """Set ``table[0, j], table[1, j], ...`` to the members of a tuple."""
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        from numba.np.arrayobj import store_item
+
         index = context.cast(builder, args[1], signature.args[1], types.intp)
         for row, value in enumerate(cgutils.unpack_tuple(builder, args[2], len(values))):
             pointer = _item_pointer(context, builder, table, args[0], row, index)

@@ -2,9 +2,9 @@
 
 from typing import Any
 
+import scipy
 from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
-from scipy import special
 
 from mcvi import math
 from mcvi._kernels import elementary
@@ -112,7 +112,7 @@ defvjp(_log_complement, lambda ans, probs: lambda g: -_quotient(g, 1.0 - probs))
 
 @primitive
 def _entropy_of_probs(probs: Any) -> Any:
-    return 0.0 - special.xlogy(probs, probs) - special.xlog1py(1.0 - probs, -probs)
+    return 0.0 - scipy.special.xlogy(probs, probs) - scipy.special.xlog1py(1.0 - probs, -probs)
 
 
 defvjp(_entropy_of_probs, lambda ans, probs: lambda g: g * (math.log1p(-probs) - math.log(probs)))
