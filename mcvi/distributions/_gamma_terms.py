@@ -6,8 +6,8 @@ Each can be differentiated once by autograd, like the functions of `mcvi.math`.
 from typing import Any
 
 import numpy as np
+import scipy
 from autograd.extend import defvjp, primitive
-from scipy import special
 
 from mcvi import math
 from mcvi._typing import FloatArray
@@ -36,7 +36,7 @@ def log_minus_digamma(x: Any) -> FloatArray:
     def series(x: FloatArray) -> FloatArray:
         return (0.5 + _series([1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760], x**-2.0) / x) / x
 
-    return _by_size(x, series, lambda x: np.log(x) - special.digamma(x))
+    return _by_size(x, series, lambda x: np.log(x) - scipy.special.digamma(x))
 
 
 @primitive
@@ -46,7 +46,7 @@ def lgamma_half_difference(x: Any) -> FloatArray:
     def series(x: FloatArray) -> FloatArray:
         return 0.5 * np.log(x) + _series([-1 / 8, 1 / 192, -1 / 640, 17 / 14336, -31 / 18432], x**-2.0) / x
 
-    return _by_size(x, series, lambda x: special.gammaln(x + 0.5) - special.gammaln(x))
+    return _by_size(x, series, lambda x: scipy.special.gammaln(x + 0.5) - scipy.special.gammaln(x))
 
 
 @primitive
@@ -56,7 +56,7 @@ def digamma_half_difference(x: Any) -> FloatArray:
     def series(x: FloatArray) -> FloatArray:
         return (0.5 + _series([1 / 8, -1 / 64, 1 / 128, -17 / 2048, 31 / 2048], x**-2.0) / x) / x
 
-    return _by_size(x, series, lambda x: special.digamma(x + 0.5) - special.digamma(x))
+    return _by_size(x, series, lambda x: scipy.special.digamma(x + 0.5) - scipy.special.digamma(x))
 
 
 @primitive
@@ -73,7 +73,7 @@ def gamma_entropy(shape: Any) -> FloatArray:
         stirling_error = _series([1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188], a**-2.0) / a
         return stirling_error + 0.5 * np.log(2.0 * np.pi * a) + (a - 1.0) * log_minus_digamma(a)
 
-    return _by_size(shape, series, lambda a: a + special.gammaln(a) + (1.0 - a) * special.digamma(a))
+    return _by_size(shape, series, lambda a: a + scipy.special.gammaln(a) + (1.0 - a) * scipy.special.digamma(a))
 
 
 def _trigamma_half_difference(x: Any) -> Any:
