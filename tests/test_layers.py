@@ -22,6 +22,7 @@ LAYERS = (
     {"distributions"},
     {"_draws", "_gradients"},
     {"_pass", "_powers"},
+    {"_powers"},
     {"monte_carlo"},
     {"entropy", "renyi"},
     {"divergences"},

@@ -4,8 +4,8 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from autograd import numpy as anp
-from scipy import special as scipy_special
 
 from mcvi._kernels import elementary, special
 from mcvi._kernels.count_draws import binomial_constants, binomial_draw
@@ -140,11 +140,11 @@ class Binomial(Counts, Odds):
 
     def _lower(self, k: Any) -> Any:
         rest = np.maximum(self.total_count - k, 0.0)
-        return np.where(rest > 0, scipy_special.betainc(np.where(rest > 0, rest, 1.0), k + 1.0, self._failure), 1.0)
+        return np.where(rest > 0, scipy.special.betainc(np.where(rest > 0, rest, 1.0), k + 1.0, self._failure), 1.0)
 
     def _upper(self, k: Any) -> Any:
         rest = np.maximum(self.total_count - k, 0.0)
-        return np.where(rest > 0, scipy_special.betainc(k + 1.0, np.where(rest > 0, rest, 1.0), self.probs), 0.0)
+        return np.where(rest > 0, scipy.special.betainc(k + 1.0, np.where(rest > 0, rest, 1.0), self.probs), 0.0)
 
     def _descent(self, k: Any) -> Any:
         return (self.total_count - k) * (self.probs if self._by_logits else 1.0 / self._failure)

@@ -4,8 +4,8 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from autograd import numpy as anp
-from scipy import special as scipy_special
 
 from mcvi._kernels import special
 from mcvi._kernels.count_draws import fill_poissons
@@ -135,10 +135,10 @@ class NegativeBinomial(Counts, Odds):
         return np.where((self.total_count > 0) & (self.probs > 0), np.inf, 0.0)
 
     def _lower(self, k: Any) -> Any:
-        return np.where(self.total_count > 0, scipy_special.betainc(self._positive, k + 1.0, self._failure), 1.0)
+        return np.where(self.total_count > 0, scipy.special.betainc(self._positive, k + 1.0, self._failure), 1.0)
 
     def _upper(self, k: Any) -> Any:
-        return np.where(self.total_count > 0, scipy_special.betainc(k + 1.0, self._positive, self.probs), 0.0)
+        return np.where(self.total_count > 0, scipy.special.betainc(k + 1.0, self._positive, self.probs), 0.0)
 
     @property
     def _positive(self) -> Any:

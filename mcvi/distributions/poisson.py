@@ -4,8 +4,8 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import scipy
 from autograd import numpy as anp
-from scipy import special
 
 from mcvi import math
 from mcvi._kernels import elementary
@@ -128,10 +128,10 @@ class Poisson(Counts):
         return np.where(self.rate > 0, np.inf, 0.0)
 
     def _lower(self, k: Any) -> Any:
-        return special.gammaincc(k + 1.0, self.rate)
+        return scipy.special.gammaincc(k + 1.0, self.rate)
 
     def _upper(self, k: Any) -> Any:
-        return special.gammainc(k + 1.0, self.rate)
+        return scipy.special.gammainc(k + 1.0, self.rate)
 
     def _descent(self, k: Any) -> Any:
         return self.rate if "log_rate" in self.parameters else 1.0
