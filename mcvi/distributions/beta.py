@@ -89,13 +89,16 @@ def _log_density(x: float, constants: Any) -> Any:
 def _score(x: float, constants: Any) -> Any:
     a, b = constants[0], constants[1]
     d1, log_ratio1, d0, log_ratio0 = _ratios_to_mean(x, constants)
-    log_ratio1 = d1 - special.relative_deviance(d1, log_ratio1)
-    log_ratio0 = d0 - special.relative_deviance(d0, log_ratio0)
+    near1, near0 = abs(d1) < 0.29, abs(d0) < 0.29
+    log_ratio1 = d1 - special.relative_deviance(d1, log_ratio1) if near1 else log_ratio1
+    log_ratio0 = d0 - special.relative_deviance(d0, log_ratio0) if near0 else log_ratio0
     rising = (a - 1.0) / x if a != 1.0 else 0.0 * x
     falling = (b - 1.0) / (1.0 - x) if b != 1.0 else 0.0 * x
+    in_value = rising - falling
+    in_value = -(a * d1 + (1.0 - 2.0 * x)) / (x * (1.0 - x)) if near1 and near0 else in_value  # where they cancel
     outside = x < 0.0 or x > 1.0
     return (
-        0.0 if outside else rising - falling,
+        0.0 if outside else in_value,
         0.0 if outside else log_ratio1 + constants[11],
         0.0 if outside else log_ratio0 + constants[12],
     )

@@ -62,13 +62,16 @@ def _log_density(x: float, constants: Any) -> Any:
 def _score(x: float, constants: Any) -> Any:
     a, rate, mean, mean_lacks = constants[0], constants[1], constants[2], constants[3]
     d, log_ratio, _, deviance = _ratio_to_mean(x, constants)
-    log_ratio = d - deviance / a if abs(d) < 0.29 else log_ratio
+    near = abs(d) < 0.29
+    log_ratio = d - deviance / a if near else log_ratio
+    excess = (x - mean) - mean_lacks
     in_value = ((a - 1.0) / x if a != 1.0 else 0.0 * x) - rate
+    in_value = -(rate * excess + 1.0) / x if near else in_value  # the same, where its terms cancel
     outside = x < 0.0
     return (
         0.0 if outside else in_value,
         0.0 if outside else log_ratio + constants[8],
-        0.0 if outside else -((x - mean) - mean_lacks),
+        0.0 if outside else -excess,
     )
 
 

@@ -54,6 +54,8 @@ class Contract:
     grid = []
     #: Largest `error` there, and that of the score at draws of `instances`.
     tolerance, score_tolerance = 1e-15, 1e-13
+    #: Optional: the derivatives of `reference` by name, with mpmath; compared on the grid too.
+    score_reference = None
     #: Values at which every instance has log density -inf.
     outside = []
     #: Pairs (keyword arguments, text of the error).
@@ -97,6 +99,20 @@ class Contract:
                         at[name],
                     )
                     assert error(scores[name], truth) <= self.score_tolerance, f"{q}: score in {name} at {x}"
+
+    def test_score_is_right_on_the_hard_grid(self):
+        """Against `score_reference`, where a family gives it: the textbook's formulas, for points inside the support."""
+        if self.score_reference is None:
+            return
+        with mpmath.workdps(60):
+            for q, values in self.grid:
+                inside = [
+                    x for x in values if np.isfinite(x) and np.isfinite(q.log_prob(x)) and x not in self.support(q)
+                ]
+                for x in inside:
+                    scores = q.score(x)
+                    for name, truth in self.score_reference(mpmath.mpf(x), **exactly(q)).items():
+                        assert error(scores[name], truth) <= self.score_tolerance, f"{q}: score in {name} at {x}"
 
     def test_autograd_takes_the_score(self, q):
         x = q.sample(5, rng=2).astype(float)

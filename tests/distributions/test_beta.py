@@ -51,6 +51,15 @@ class TestBeta(ContinuousContract):
     ]
 
     @staticmethod
+    def score_reference(x, concentration1, concentration0):
+        a, b, both = concentration1, concentration0, mpmath.digamma(concentration1 + concentration0)
+        return {
+            "value": (a - 1) / x - (b - 1) / (1 - x),
+            "concentration1": mpmath.log(x) - mpmath.digamma(a) + both,
+            "concentration0": mpmath.log1p(-x) - mpmath.digamma(b) + both,
+        }
+
+    @staticmethod
     def support(q):
         return 0.0, 1.0
 

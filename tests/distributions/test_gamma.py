@@ -44,6 +44,14 @@ class TestGamma(ContinuousContract):
     ]
 
     @staticmethod
+    def score_reference(x, concentration, rate):
+        return {
+            "value": (concentration - 1) / x - rate,
+            "concentration": mpmath.log(rate * x) - mpmath.digamma(concentration),
+            "rate": concentration / rate - x,
+        }
+
+    @staticmethod
     def support(q):
         return 0.0, np.inf
 

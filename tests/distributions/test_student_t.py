@@ -25,7 +25,7 @@ class TestStudentT(ContinuousContract):
         for df in (1e-3, 0.5, 1.0, 2.0, 30.0, 1e8, 1e10, 1e15)
         for loc, scale in ((0.0, 1.0), (0.5, 1e-8), (-1e8, 1e8), (0.0, 1e-100), (0.0, 1e100))
     ]
-    tolerance = 1e-14
+    tolerance, score_tolerance = 1e-14, 2e-13
     tails = [
         (StudentT(df, 0.0, 1.0), sign * t, tails_of(df, t)[::sign])  # at -t the two change places
         for df, t in ((0.5, 1e10), (1.0, 1e3), (3.0, 50.0), (12.0, 1e12), (40.0, 10.0))
@@ -42,6 +42,15 @@ class TestStudentT(ContinuousContract):
         t = (x - loc) / scale
         constant = mpmath.loggamma((df + 1) / 2) - mpmath.loggamma(df / 2) - mpmath.log(df * mpmath.pi) / 2
         return constant - mpmath.log(scale) - (df + 1) / 2 * mpmath.log1p(t * t / df)
+
+    @staticmethod
+    def score_reference(x, df, loc, scale):
+        t = (x - loc) / scale
+        w = t * t / (df + t * t)
+        slope = (df + 1) * t / (df + t * t) / scale
+        digammas = mpmath.digamma((df + 1) / 2) - mpmath.digamma(df / 2)
+        in_df = (digammas - 1 / df - mpmath.log1p(t * t / df) + (df + 1) / df * w) / 2
+        return {"value": -slope, "loc": slope, "scale": ((df + 1) * w - 1) / scale, "df": in_df}
 
 
 def test_moments_that_do_not_exist_are_nan_or_infinite():
