@@ -1,0 +1,46 @@
+"""What the benchmarks share: JAX if it is installed, and a ratio taken in one process, run beside run."""
+
+import time
+
+import pytest
+
+
+def pytest_ignore_collect(collection_path, config):
+    """Leave the benchmarks out of an ordinary run: they take minutes, and mean nothing on a busy machine."""
+    return None if config.getoption("benchmark_enable") else True
+
+
+@pytest.fixture(scope="session")
+def jax():
+    """JAX in float64; the benchmark is skipped, and says so, where it is not installed."""
+    module = pytest.importorskip("jax", reason="JAX is not installed: install the extra `bench`")
+    module.config.update("jax_enable_x64", True)
+    return module
+
+
+@pytest.fixture
+def ratio(benchmark):
+    """Return a function that times ours and theirs in turns, and records how many times faster ours is."""
+
+    def measure(ours, theirs, rounds):
+        ours()
+        theirs()
+        best_ours = best_theirs = float("inf")
+        for _ in range(rounds):
+            best_ours = min(best_ours, _seconds(ours))
+            best_theirs = min(best_theirs, _seconds(theirs))
+        benchmark.extra_info["times faster"] = round(best_theirs / best_ours, 2)
+        benchmark.extra_info["ours, seconds"] = best_ours
+        benchmark.pedantic(ours, rounds=3)
+        print(
+            f"\n{benchmark.name}: ours {best_ours:.3g} s, theirs {best_theirs:.3g} s: {best_theirs / best_ours:.1f} times"
+        )
+        return best_theirs / best_ours
+
+    return measure
+
+
+def _seconds(run):
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start

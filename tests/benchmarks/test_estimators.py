@@ -1,0 +1,131 @@
+"""The speed of the estimators, as ratios in one process: ``pytest tests/benchmarks --benchmark-enable -s``.
+
+Ratios depend on the machine and on what else runs on it; the numbers that the project claims, and the machine they were
+measured on, stand in docs/design/speed.md.
+"""
+
+import math
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import mcvi
+from mcvi.distributions import Beta, Exponential, Gamma, Laplace, Logistic, Normal, StudentT, Uniform
+
+P, Q = Normal(1.0, 2.0), Normal(0.0, 1.0)
+LOG_2 = math.log(2.0)
+
+
+def lean_log_weights(z):
+    """Return log N(z; 1, 2) - log N(z; 0, 1) in place, as a careful user writes it."""
+    v = z - 1.0
+    v *= 0.5
+    v *= v
+    v *= -0.5
+    v -= LOG_2
+    z = z * z
+    z *= 0.5
+    v += z
+    return v
+
+
+def lean_renyi(v):
+    """Return the Renyi ratio of order 1/2 and its standard error from log weights, overwriting them."""
+    v *= 0.5
+    largest = v.max()
+    v -= largest
+    np.exp(v, out=v)
+    mean = v.mean()
+    return (math.log(mean) + largest) / 0.5, math.sqrt((v @ v / v.size / mean**2 - 1) / v.size) / 0.5
+
+
+def lean(n):
+    return lean_renyi(lean_log_weights(np.random.default_rng(0).standard_normal(n)))
+
+
+def test_renyi_ratio_of_ten_million_draws_against_numpy(ratio):
+    ratio(lambda: mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=10**7, rng=0), lambda: lean(10**7), rounds=7)
+
+
+def test_renyi_ratio_of_ten_million_draws_against_jax(ratio, jax):
+    numpy, random = jax.numpy, jax.random
+
+    @jax.jit
+    def renyi(key):
+        z = random.normal(key, (10**7,), dtype=numpy.float64)
+        v = 0.5 * (-0.5 * ((z - 1) / 2) ** 2 - LOG_2 + 0.5 * z * z)
+        largest = v.max()
+        w = numpy.exp(v - largest)
+        mean = w.mean()
+        return (numpy.log(mean) + largest) / 0.5, (w * w).mean() / mean**2
+
+    key = random.key(0)
+    ratio(
+        lambda: mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=10**7, rng=0),
+        lambda: jax.block_until_ready(renyi(key)),
+        rounds=7,
+    )
+
+
+def test_renyi_ratio_of_given_draws_against_numpy(ratio):
+    z = Q.sample(100_000, rng=0)
+    ratio(lambda: mcvi.renyi_ratio(P.log_prob, Q, 0.5, z=z), lambda: lean_renyi(lean_log_weights(z)), rounds=300)
+
+
+def test_a_thousand_draws(ratio):
+    ratio(lambda: mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=1000, rng=0), lambda: lean(1000), rounds=3000)
+
+
+@pytest.mark.parametrize("n", [10**3, 10**5, 10**7])
+def test_a_python_callable_against_the_numpy_code_that_its_user_would_write(ratio, n):
+    def log_p(z):
+        return -0.5 * ((z - 1.0) / 2.0) ** 2
+
+    def theirs():
+        z = np.random.default_rng(0).standard_normal(n)
+        v = 0.5 * (log_p(z) + 0.5 * z**2)
+        largest = v.max()
+        return np.log(np.mean(np.exp(v - largest))) + largest
+
+    ratio(lambda: mcvi.renyi_ratio(log_p, Q, 0.5, n=n, rng=0), theirs, rounds=5 if n > 10**6 else 300)
+
+
+FAMILIES = {
+    "Normal": Normal(0.0, 1.0),
+    "Laplace": Laplace(0.0, 1.0),
+    "Logistic": Logistic(0.0, 1.0),
+    "StudentT": StudentT(5.0, 0.0, 1.0),
+    "Uniform": Uniform(0.1, 0.9),
+    "Exponential": Exponential(1.0),
+    "Gamma": Gamma(2.5, 1.0),
+    "Beta": Beta(2.0, 3.0),
+}
+
+
+@pytest.mark.parametrize("name", FAMILIES)
+def test_the_fused_loop_against_the_array_path(ratio, name):
+    """Where the first is absent (StudentT, Gamma, Beta) the two are one path, and the ratio is that of threads."""
+    q = FAMILIES[name]
+    p = type(q)(**{key: value * 1.1 for key, value in q.parameters.items()})
+    ratio(
+        lambda: mcvi.renyi_ratio(p.log_prob, q, 0.5, n=10**6, rng=0),
+        lambda: mcvi.renyi_ratio(lambda z: p.log_prob(z), q, 0.5, n=10**6, rng=0),
+        rounds=10,
+    )
+
+
+def test_a_billion_draws_in_flat_memory():
+    code = """
+import resource, time, mcvi
+from mcvi.distributions import Normal
+P, Q = Normal(1.0, 2.0), Normal(0.0, 1.0)
+def peak(): return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=2**18, rng=0)
+before, start = peak(), time.perf_counter()
+estimate = mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=10**9, rng=0)
+print(f"{estimate!r}: {time.perf_counter() - start:.2f} s, {peak() - before:.1f} MB more")
+assert peak() - before < 64
+"""
+    print(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout)
