@@ -14,6 +14,7 @@ from mcvi._typing import FloatArray
 from mcvi.distributions._distribution import Distribution
 from mcvi.distributions._given import keep_given
 from mcvi.distributions._maths import Maths, widen
+from mcvi.distributions._weighted_scores import weighted_scores
 from mcvi.random import Key
 
 __all__ = ["Univariate"]
@@ -98,6 +99,18 @@ class Univariate(Distribution):
         rows = _scores(self._maths, self._checked(value_of(value)), self.untraced._parameters())
         return {name: self._cast(row) for name, row in zip(["value", *self.parameters], rows, strict=True)}
 
+    def weighted_score(self, value: Any, weights: Any) -> dict[str, Any]:
+        """Return the sum over draws of ``weights * score(value)``, for each parameter, shaped like the parameter.
+
+        `value` is ``(*draws, *batch_shape)``, plain numbers; `weights` broadcasts to it.
+        """
+        plain = self.untraced
+        sums = weighted_scores(plain._maths, plain._table, value, weights, plain.batch_shape)
+        return {
+            name: unbroadcast(row, np.shape(held))
+            for row, (name, held) in zip(sums[1:], plain.parameters.items(), strict=True)
+        }
+
     # Tails from the cdf, where the page has nothing better.
 
     def _log_cdf(self, value: Any) -> Any:
@@ -152,8 +165,14 @@ def _log_density(value: Any, *parameters: Any, maths: Maths) -> FloatArray:
 
 @primitive
 def _pull_back(g: Any, argnums: Any, value: Any, *parameters: Any, maths: Maths) -> tuple[Any, ...]:
-    scores = _scores(maths, value, parameters)
     arguments = (value, *parameters)
+    batch = np.broadcast_shapes(*(np.shape(p) for p in parameters))
+    shape = np.shape(value)
+    if 0 not in argnums and len(shape) > len(batch) and shape[len(shape) - len(batch) :] == batch:
+        table = maths.prepared(widen(_columns(maths, list(parameters), batch)))
+        sums = weighted_scores(maths, table, value, g, batch)
+        return tuple(unbroadcast(sums[a], np.shape(arguments[a]), np.result_type(float, arguments[a])) for a in argnums)
+    scores = _scores(maths, value, parameters)
     # 0 * inf would be nan: where no derivative is asked for, a score that is not finite does not matter.
     with np.errstate(invalid="ignore", over="ignore"):
         return tuple(

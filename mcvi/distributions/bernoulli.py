@@ -8,7 +8,7 @@ from autograd import numpy as anp
 
 from mcvi._kernels import elementary
 from mcvi._kernels.jit import scalar
-from mcvi._trace import value_of
+from mcvi._trace import unbroadcast, value_of
 from mcvi.distributions._given import either
 from mcvi.distributions._kl import register_kl
 from mcvi.distributions._maths import FromUniform, Maths
@@ -98,6 +98,18 @@ class Bernoulli(Odds):
             sampler=FromUniform(_draw_probs, 1),
         ),
     )
+
+    def weighted_score(self, value: Any, weights: Any) -> dict[str, Any]:
+        """Return the sum over draws of ``weights * score(value)``, for each parameter, shaped like the parameter."""
+        ahead = np.ndim(value) - len(self.batch_shape)
+        if not self._by_logits or any(size != 1 for size in np.shape(weights)[ahead:]):
+            return super().weighted_score(value, weights)
+        # The score x - p is linear in x: one product, and the scores are never formed.
+        odds = self.untraced
+        by_draw = np.broadcast_to(weights, (*np.shape(value)[:ahead], *(1,) * len(self.batch_shape))).reshape(-1)
+        ones = (by_draw @ np.reshape(value, (by_draw.size, -1))).reshape(self.batch_shape)
+        total = ones - odds.probs * by_draw.sum()
+        return {"logits": unbroadcast(total, np.shape(odds.logits))}
 
     def _mean(self) -> Any:
         return self.probs

@@ -29,7 +29,7 @@ def places(term: Term, tape: Tape, arrays: int) -> dict[str, int]:
 def contribution(term: Term, name: str, loss_shape: tuple[int, ...], shape: tuple[int, ...]) -> Any:
     """Return the score in the parameter `name` times the weight of each draw, ``(n, *shape)``."""
     score = np.asarray(term.node.distribution.untraced.score(value_of(term.node))[name])
-    weight = spread(np.broadcast_to(term.weight, loss_shape), np.shape(value_of(term.log_prob)))
+    weight = spread(np.broadcast_to(term.weight, loss_shape), term.shape)
     product = score * weight.reshape(weight.shape + (1,) * (score.ndim - weight.ndim))
     # the axes along which the parameter was broadcast, behind the draws
     extra = product.ndim - 1 - len(shape)

@@ -9,8 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._trace import value_of
-from mcvi.stochastic._axes import extra_axes, summed_to
+from mcvi._trace import is_traced, value_of
+from mcvi.distributions._univariate import Univariate
+from mcvi.stochastic._axes import extra_axes, spread, summed_to
 from mcvi.stochastic._dependencies import downstream, indices_of
 from mcvi.stochastic._graph import derivative_levels, parameter_boxes, without_graph
 from mcvi.stochastic._losses import checked_losses
@@ -26,12 +27,36 @@ class MissingGradientWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Term:
-    """A node's log probability and its weight, shaped like a loss; None where a caller's estimator made the term."""
+    """The score of a node and its weight.
+
+    Parameters
+    ----------
+    inputs : dict
+        What is differentiated: the traced parameters of the family by their names, where it sums weighted scores by
+        itself (`family`); else ``{"log_prob": ...}``.
+    shape : tuple
+        The shape of the log probability.
+    weight : array or None
+        Shaped like a loss; None where a caller's estimator made the whole term, which is then the `log_prob`.
+    """
 
     node: Any
-    log_prob: Any
+    inputs: dict[str, Any]
+    shape: tuple[int, ...]
     weight: Any
+    family: Univariate | None = None
     observe: Callable[[], None] | None = None
+
+    def pull_back(self, g: Any) -> dict[str, Any]:
+        """Return the derivative of ``sum(g * term)`` in each of the inputs; `g` is shaped like a loss."""
+        if self.weight is None:
+            return {"log_prob": g}
+        weights = np.asarray(self.weight * g)
+        if self.family is None:
+            return {"log_prob": spread(np.broadcast_to(weights, np.shape(g)), self.shape)}
+        weights = weights.reshape((1,) * len(self.shape)) if weights.size == 1 else weights
+        behind = (1,) * (len(self.shape) - weights.ndim)
+        return self.family.weighted_score(value_of(self.node), weights.reshape(weights.shape + behind))
 
 
 @dataclass(frozen=True)
@@ -119,11 +144,21 @@ def _has_traced_parameters(node: Any) -> bool:
 def _term(node: Any, loss: Any, shape: tuple[int, ...]) -> Term:
     estimator = node.loss_fn
     if not isinstance(estimator, ScoreEstimator):  # a caller's own: the term itself
-        return Term(node, summed_to(without_graph(node.loss(loss)), shape, node.name), None)
-    log_prob = without_graph(node.distribution.log_prob(value_of(node)))
-    extra_axes(np.shape(value_of(log_prob)), shape, node.name)
+        term = summed_to(without_graph(node.loss(loss)), shape, node.name)
+        return Term(node, {"log_prob": term}, shape, None)
+    inputs, term_shape, family = _inputs(node)
+    extra_axes(term_shape, shape, node.name)
     weight = np.asarray(value_of(estimator.advantage(node, loss)))
-    if estimator.observe is None:
-        return Term(node, log_prob, weight)
     observe = estimator.observe
-    return Term(node, log_prob, weight, lambda: observe(node, loss))
+    return Term(node, inputs, term_shape, weight, family, None if observe is None else lambda: observe(node, loss))
+
+
+def _inputs(node: Any) -> tuple[dict[str, Any], tuple[int, ...], Univariate | None]:
+    family = node.distribution
+    if isinstance(family, Univariate) and np.shape(value_of(node)) != family.batch_shape:
+        # The log probability itself is not needed, only its derivative.
+        traced = {name: without_graph(held) for name, held in family.parameters.items() if is_traced(held)}
+        traced = {name: held for name, held in traced.items() if is_traced(held)}
+        return traced, np.shape(value_of(node)), family
+    log_prob = without_graph(family.log_prob(value_of(node)))
+    return {"log_prob": log_prob}, np.shape(value_of(log_prob)), None

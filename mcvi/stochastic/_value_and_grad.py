@@ -162,7 +162,7 @@ class _Block:
         """Return the parameters whose contributions draw by draw are scores times weights, and nothing more."""
         other = self.tape.reaches([self.found.total])
         for term, known in zip(self.terms, self.places, strict=True):
-            other |= self.tape.reaches([term.log_prob]) - set(known.values())
+            other |= self.tape.reaches(list(term.inputs.values())) - set(known.values())
         return frozenset(range(len(self.arrays))) - frozenset(other)
 
     def observe(self) -> None:
