@@ -1,6 +1,6 @@
 """Monte Carlo variational inference: estimators with honest error bars."""
 
-from mcvi import distributions, divergences
+from mcvi import distributions, divergences, stochastic, vi
 from mcvi.divergences import kl_divergence, register_kl
 from mcvi.entropy import ELBOForms, elbo_ratio, entropy_shannon
 from mcvi.estimate import Estimate
@@ -11,6 +11,7 @@ from mcvi.monte_carlo import (
     expectation_self_normalized,
 )
 from mcvi.renyi import renyi_alpha, renyi_curve, renyi_ratio
+from mcvi.stochastic import surrogate_loss, with_gradient
 
 __version__ = "0.1.0"
 
@@ -30,4 +31,8 @@ __all__ = [
     "renyi_alpha",
     "renyi_curve",
     "renyi_ratio",
+    "stochastic",
+    "surrogate_loss",
+    "vi",
+    "with_gradient",
 ]

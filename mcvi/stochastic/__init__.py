@@ -2,9 +2,11 @@
 
 from mcvi.stochastic._baselines import get_mean_baseline, get_regression_baseline
 from mcvi.stochastic._dependencies import dependencies
+from mcvi.stochastic._foreign import with_gradient
 from mcvi.stochastic._graph import stop_gradient, without_graph
 from mcvi.stochastic._leave_one_out import leave_one_out
 from mcvi.stochastic._nodes import BaseStochasticTensor
+from mcvi.stochastic._picture import GraphPicture, picture
 from mcvi.stochastic._score_function import (
     get_score_function_with_advantage,
     get_score_function_with_baseline,
@@ -32,6 +34,9 @@ __all__ = [
     "MissingGradientWarning",
     "value_and_grad",
     "dependencies",
+    "picture",
+    "GraphPicture",
+    "with_gradient",
     "stop_gradient",
     "without_graph",
     "take",

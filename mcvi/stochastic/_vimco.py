@@ -42,13 +42,14 @@ def leave_one_out_mean(x: Any) -> Any:
 
 def vimco_advantage(log_loss: Any) -> Any:
     """Return the advantage for log losses along the first axis."""
-    n = len(log_loss)
+    # A common shift leaves the advantage as it is; about the largest, no digits go to a common size.
     shift = np.max(log_loss, axis=0, keepdims=True)
-    shift = np.where(np.isfinite(shift), shift, 0.0)
+    log_loss = log_loss - np.where(np.isfinite(shift), shift, 0.0)
     with np.errstate(divide="ignore"):
-        whole = shift + np.log(np.sum(np.exp(log_loss - shift), axis=0, keepdims=True))
-    replaced = np.logaddexp(leave_one_out_log_sum_exp(log_loss), leave_one_out_mean(log_loss))
-    advantage = (whole - np.log(n)) - (replaced - np.log(n))
+        whole = np.log(np.sum(np.exp(log_loss), axis=0, keepdims=True))
+    with np.errstate(invalid="ignore"):  # nan in is nan out
+        replaced = np.logaddexp(leave_one_out_log_sum_exp(log_loss), leave_one_out_mean(log_loss))
+        advantage = whole - replaced
     # all weights zero, with and without the draw: nothing to gain
     return np.where(np.isneginf(whole) & np.isneginf(replaced), 0.0, advantage)
 

@@ -15,7 +15,7 @@ import autograd.numpy as anp
 import numpy as np
 from autograd.extend import defvjp, primitive
 
-from mcvi.distributions import Bernoulli, Categorical, Normal
+from mcvi.distributions import Bernoulli, Categorical, Normal, Poisson
 from mcvi.stochastic import StochasticTensor, take
 
 
@@ -213,7 +213,6 @@ def sigmoid_belief_network():
 
 def poisson_plate():
     """Eight rates; each outcome is had by all eight nodes at once, which are independent plates."""
-    from mcvi.distributions import Poisson
 
     def build(p, draw):
         k = draw("k", Poisson(p["rate"]))

@@ -6,7 +6,7 @@ import pytest
 from autograd import grad
 
 from mcvi._trace import value_of
-from mcvi.distributions import Normal
+from mcvi.distributions import Normal, Poisson
 from mcvi.stochastic import (
     StochasticTensor,
     get_mean_baseline,
@@ -19,7 +19,7 @@ from mcvi.stochastic import (
     score_function,
     surrogate_loss,
 )
-from tests.stochastic.problems import PROBLEMS
+from tests.stochastic.problems import PROBLEMS, poisson_plate
 
 RTOL = 1e-9
 
@@ -80,6 +80,24 @@ def test_the_mean_of_the_estimator_is_the_gradient(problem, pathwise, estimator,
     exact = grad(made.expected)(made.params)
     for name, expected in exact.items():
         np.testing.assert_allclose(gradient[name], expected, rtol=RTOL, atol=1e-11)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
+def test_the_mean_is_the_gradient_for_eight_poisson_nodes_in_a_plate(estimator):
+    problem = poisson_plate()
+    rate = problem.params["rate"]
+    make, draws = ESTIMATORS[estimator]
+    counts = problem.supports["k"]
+    columns = np.array(np.meshgrid(*[counts] * draws)).reshape(draws, -1)  # (draws, columns)
+    held = np.repeat(columns[:, :, None], len(rate), axis=2)  # every plate has the same outcome
+    weights = np.exp(Poisson(rate).log_prob(held).sum(axis=0))  # (columns, plates)
+
+    def objective(params):
+        k = StochasticTensor(Poisson(params["rate"]), loss_fn=make(), value=held)
+        return anp.sum(anp.mean(surrogate_loss([(k - 1.0) ** 2]), axis=0) * weights)
+
+    gradient = grad(objective)({"rate": rate})["rate"]
+    np.testing.assert_allclose(gradient, 1 + 2 * (rate - 1.0), rtol=RTOL)
 
 
 @pytest.mark.parametrize("problem", PROBLEMS, ids=lambda p: p.__name__)

@@ -1,0 +1,209 @@
+"""The expected loss and its gradient with standard errors."""
+
+import autograd.numpy as anp
+import numpy as np
+import pytest
+
+from mcvi.distributions import Bernoulli, Normal
+from mcvi.estimate import Estimate
+from mcvi.random import Key
+from mcvi.stochastic import (
+    SampleValue,
+    StochasticTensor,
+    get_mean_baseline,
+    get_score_function_with_baseline,
+    leave_one_out,
+    score_function,
+    take,
+    value_and_grad,
+    without_graph,
+)
+
+Z = 6.11
+GROUPS_TRUST = 4.0  # a standard error from 32 groups is itself uncertain: the margin of a Student t with 31 degrees
+
+
+def bernoulli_loss(estimator):
+    def loss(params):
+        b = StochasticTensor(Bernoulli(logits=params["logits"]), loss_fn=estimator)
+        return (b - 0.45) ** 2
+
+    return loss
+
+
+LOGITS = np.array([0.3, -1.0, 2.0])
+PROBS = 1 / (1 + np.exp(-LOGITS))
+EXACT = PROBS * (1 - PROBS) * (0.55**2 - 0.45**2)
+
+
+@pytest.mark.parametrize("estimator", [score_function, leave_one_out], ids=repr)
+def test_value_and_gradient_are_estimates_of_the_exact_ones(estimator):
+    value, gradient = value_and_grad(bernoulli_loss(estimator))({"logits": LOGITS}, n=50_000, rng=1)
+    exact = np.sum(PROBS * 0.55**2 + (1 - PROBS) * 0.45**2)
+    assert isinstance(value, Estimate)
+    assert isinstance(gradient["logits"], Estimate)
+    assert abs(value.value - exact) < Z * value.standard_error
+    assert np.all(np.abs(gradient["logits"].value - EXACT) < Z * gradient["logits"].standard_error)
+    assert np.all(gradient["logits"].standard_error < 0.01)
+    assert gradient["logits"].n == 50_000
+    assert gradient["logits"].method == "standard error from each draw"
+
+
+def test_the_standard_error_is_that_of_the_exact_variance():
+    # score function on one Bernoulli at 1/2: variance ((f1 + f0) / 4)^2 a draw, up to the mean's square
+    f1, f0 = 0.55**2, 0.45**2
+    _, gradient = value_and_grad(bernoulli_loss(score_function))({"logits": 0.0}, n=100_000, rng=2)
+    exact = ((f1 + f0) / 4) / np.sqrt(100_000)
+    np.testing.assert_allclose(gradient["logits"].standard_error, exact, rtol=0.02)
+
+
+def chained(params):
+    k = StochasticTensor(Bernoulli(logits=2 * params["k"][0]), name="k")
+    z = StochasticTensor(Normal(take(params["loc"], k), anp.exp(params["log_scale"])), name="z")
+    return [z**2, k * params["direct"]]
+
+
+CHAIN = {"k": [0.2], "loc": np.array([0.5, -1.0]), "log_scale": -0.3, "direct": 0.7}
+
+
+def chained_exact(params):
+    p = 1 / (1 + np.exp(-2 * params["k"][0]))
+    loc, scale2 = params["loc"], np.exp(2 * params["log_scale"])
+    return {
+        "k": [2 * p * (1 - p) * (loc[1] ** 2 - loc[0] ** 2 + params["direct"])],
+        "loc": np.array([2 * (1 - p) * loc[0], 2 * p * loc[1]]),
+        "log_scale": 2 * scale2,
+        "direct": p,
+    }
+
+
+def test_parameters_in_dicts_and_lists_and_errors_from_groups():
+    value, gradient = value_and_grad(chained)(CHAIN, n=64_000, rng=3)
+    exact = chained_exact(CHAIN)
+    assert list(gradient) == list(CHAIN)
+    assert isinstance(gradient["k"], list)
+    for name, expected in exact.items():
+        ours, theirs = (x[0] if name == "k" else x for x in (gradient[name], expected))
+        assert ours.method == "standard error from 32 groups of draws"
+        assert np.all(np.abs(ours.value - theirs) < 2 * Z * ours.standard_error)
+        assert np.all(2 * Z * np.asarray(ours.standard_error) < 0.3 * np.maximum(1, np.abs(theirs)))
+    assert value.method == "standard error from each draw"
+
+
+def test_the_errors_of_groups_and_of_draws_agree():
+    def by_groups(params):
+        b = StochasticTensor(Bernoulli(logits=1.0 * params["logits"]))  # not the parameter as it is
+        return (b - 0.45) ** 2
+
+    params = {"logits": LOGITS}
+    one = value_and_grad(bernoulli_loss(score_function))(params, n=32_000, rng=4)[1]["logits"]
+    other = value_and_grad(by_groups)(params, n=32_000, rng=4)[1]["logits"]
+    assert other.method.endswith("groups of draws")
+    np.testing.assert_allclose(other.standard_error / one.standard_error, 1.0, atol=0.6)
+
+
+def test_a_parameter_used_as_it_is_and_otherwise_counts_both_ways():
+    def loss(logit):
+        b = StochasticTensor(Bernoulli(logits=logit))
+        return b * logit
+
+    _, gradient = value_and_grad(loss)(0.4, n=32_000, rng=5)
+    p = 1 / (1 + np.exp(-0.4))
+    assert gradient.method.endswith("groups of draws")
+    assert abs(gradient.value - (p + 0.4 * p * (1 - p))) < 2 * Z * gradient.standard_error
+
+
+def test_the_same_rng_gives_the_same_answer_and_the_key_repeats_a_run():
+    run = value_and_grad(bernoulli_loss(leave_one_out))
+    first, second = (run({"logits": LOGITS}, n=3000, rng=6) for _ in range(2))
+    np.testing.assert_array_equal(first[1]["logits"].value, second[1]["logits"].value)
+    fresh = run({"logits": LOGITS}, n=3000)
+    again = run({"logits": LOGITS}, n=3000, rng=fresh[0].key)
+    assert isinstance(fresh[0].key, Key)
+    assert fresh[0].value == again[0].value
+
+
+def test_nodes_with_the_same_rng_do_not_share_draws_inside():
+    seen = []
+
+    def loss(loc):
+        a = StochasticTensor(Normal(loc, 1.0), rng=0)
+        b = StochasticTensor(Normal(loc, 1.0), rng=0)
+        seen.append(np.asarray(without_graph(a)._value if hasattr(without_graph(a), "_value") else a._value))
+        return (a - b) ** 2
+
+    value, _ = value_and_grad(loss)(0.0, n=4000, rng=7)
+    assert abs(value.value - 2.0) < Z * value.standard_error
+
+
+def test_memory_is_bounded_by_the_block():
+    sizes = []
+
+    def loss(logits):
+        b = StochasticTensor(Bernoulli(logits=logits))
+        sizes.append(len(b))
+        return anp.sum(b, axis=1)
+
+    value_and_grad(loss)(np.zeros(100), n=50_000, rng=8)
+    assert sum(sizes[1:]) == 50_000
+    assert max(sizes) * 100 <= 2**18
+
+
+def test_a_baseline_learns_from_every_block_and_not_from_the_trial():
+    baseline = get_mean_baseline(0.0)
+    losses = []
+
+    def loss(logit):
+        b = StochasticTensor(Bernoulli(logits=logit), loss_fn=get_score_function_with_baseline(baseline))
+        losses.append(np.mean((np.asarray(b._value) - 0.45) ** 2))
+        return (b - 0.45) ** 2
+
+    value_and_grad(loss)(0.3, n=100, rng=9)
+    np.testing.assert_allclose(baseline.read(), losses[-1])
+    assert len(losses) == 2
+
+
+def test_one_draw_has_no_standard_error():
+    value, gradient = value_and_grad(bernoulli_loss(score_function))({"logits": 0.3}, n=1, rng=10)
+    assert np.isnan(value.standard_error)
+    assert np.isnan(gradient["logits"].standard_error)
+    assert np.isfinite(gradient["logits"].value)
+
+
+def test_nothing_stays_behind_when_the_loss_raises():
+    from autograd.tracer import trace_stack
+
+    def loss(params):
+        raise RuntimeError("from the loss")
+
+    before = trace_stack.top
+    with pytest.raises(RuntimeError, match="from the loss"):
+        value_and_grad(loss)(0.3, n=10)
+    assert trace_stack.top == before
+    assert StochasticTensor(Normal(0.0, 1.0)).shape == ()
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "text"),
+    [
+        ({"a": None}, TypeError, r"params\['a'\] must be an array, a number, or a dict or list of them; got None"),
+        (["x"], TypeError, r"params\[0\] must be an array"),
+        (np.array([1j]), TypeError, "must be real numbers"),
+    ],
+)
+def test_parameters_that_are_no_numbers_are_refused(params, error, text):
+    with pytest.raises(error, match=text):
+        value_and_grad(lambda p: p)(params, n=10)
+
+
+def test_a_loss_without_the_draws_is_refused():
+    def loss(loc):
+        z = StochasticTensor(Normal(loc, 1.0), SampleValue(7))
+        return z**2
+
+    with pytest.raises(ValueError, match="with the 2 draws on the first axis; got shape"):
+        value_and_grad(loss)(0.3, n=10)
+    with pytest.raises(ValueError, match="n must be a positive integer"):
+        value_and_grad(loss)(0.3, n=0)
+    with pytest.raises(TypeError, match="loss_fn must be callable"):
+        value_and_grad(3)
