@@ -11,6 +11,7 @@ import numpy as np
 
 from mcvi._kernels.elementary import exp, expm1, log, log1p
 from mcvi._kernels.jit import scalar
+from mcvi._kernels.saddle import relative_deviance
 
 # From here on Stirling's series below has converged to 1e-17.
 _LARGE = 10.0
@@ -19,28 +20,16 @@ _LARGE = 10.0
 @scalar
 def less_log1p(u: float) -> Any:
     """Return ``u - log(1 + u)`` for u > -1, to a few ulp: u**2 / 2 near 0."""
-    if not abs(u) < 0.4:
-        return u - log1p(u)
-    # u - 2 atanh(v) with v = u / (2 + u); the first term of the series meets u in v * u.
-    v = u / (2.0 + u)
-    z = v * v
-    p = 1.0 / 29.0
-    for odd in range(27, 1, -2):
-        p = p * z + 1.0 / odd
-    return v * (u - 2.0 * z * p)
+    return relative_deviance(u, log1p(u))
 
 
 @scalar
 def excess(a: float, b: float) -> Any:
     """Return ``a / b - 1 - log(a / b)`` for positive a and b."""
-    u = (a - b) / b
-    if abs(u) < 0.4:
-        return less_log1p(u)
     ratio = a / b
     # Of a ratio that overflows or loses bits near 0, the logarithm is that of its parts.
-    if 1e-300 < ratio < 1e300:
-        return ratio - 1.0 - log(ratio)
-    return ratio - 1.0 - (log(a) - log(b))
+    log_ratio = log(ratio) if 1e-300 < ratio < 1e300 else log(a) - log(b)
+    return relative_deviance((a - b) / b, log_ratio)
 
 
 @scalar
@@ -76,7 +65,7 @@ def stirling_excess(c: float, a: float) -> Any:
             total += (c + 1.0) * log1p(u) + difference / a
         c, a = c + 1.0, a + 1.0
     slope = difference / a
-    total += 0.5 * (less_log1p(slope) if abs(slope) < 0.4 else excess(c, a))
+    total += 0.5 * relative_deviance(slope, log(c / a))
     # Of 1/x**k the difference is (c - a)**2 / a**2 times sum_m (k - m + 1) c**-m a**(m - k).
     x, y, power = 1.0 / c, 1.0 / a, 1.0
     plain = weighted = series = 0.0

@@ -5,6 +5,7 @@ from mcvi.distributions.bernoulli import Bernoulli
 from mcvi.distributions.beta import Beta
 from mcvi.distributions.binomial import Binomial
 from mcvi.distributions.categorical import Categorical
+from mcvi.distributions.dirichlet import Dirichlet
 from mcvi.distributions.exponential import Exponential
 from mcvi.distributions.gamma import Gamma
 from mcvi.distributions.geometric import Geometric
@@ -25,6 +26,7 @@ __all__ = [
     "Beta",
     "Binomial",
     "Categorical",
+    "Dirichlet",
     "Distribution",
     "Exponential",
     "Gamma",

@@ -12,8 +12,10 @@ from mcvi._kernels import elementary, special
 from mcvi._kernels.gamma_draws import fill_betas
 from mcvi._kernels.jit import scalar
 from mcvi._typing import ArrayLike, FloatArray
+from mcvi.distributions._bregman import concentrations_kl
 from mcvi.distributions._gamma_terms import gamma_entropy
 from mcvi.distributions._incomplete import beta_quantile, lower_beta, upper_beta
+from mcvi.distributions._kl import register_kl
 from mcvi.distributions._maths import Maths, Sampler
 from mcvi.distributions._univariate import Univariate
 from mcvi.random import Key, tile_rows
@@ -185,3 +187,14 @@ class Beta(Univariate):
 
 def _into_unit(value: Any) -> Any:
     return anp.minimum(anp.maximum(value, 0.0), 1.0)
+
+
+@register_kl(Beta, Beta)
+def _kl(p: Beta, q: Beta) -> Any:
+    return concentrations_kl(_pair(p), _pair(q))
+
+
+def _pair(distribution: Beta) -> Any:
+    """Return the two concentrations as those of a Dirichlet distribution."""
+    wide: Any = np.zeros(distribution.batch_shape)
+    return anp.stack([wide + distribution.concentration1, wide + distribution.concentration0], axis=-1)

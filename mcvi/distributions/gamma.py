@@ -12,10 +12,13 @@ from mcvi._kernels import elementary, special
 from mcvi._kernels.gamma_draws import fill_gammas
 from mcvi._kernels.jit import scalar
 from mcvi._typing import ArrayLike, FloatArray
+from mcvi.distributions._bregman import excess, stirling_excess
 from mcvi.distributions._gamma_terms import gamma_entropy
 from mcvi.distributions._incomplete import gamma_quantile, lower_gamma, upper_gamma
+from mcvi.distributions._kl import register_kl
 from mcvi.distributions._maths import Maths, Sampler
 from mcvi.distributions._univariate import Univariate
+from mcvi.distributions.exponential import Exponential
 from mcvi.random import Key, tile_rows
 
 __all__ = ["Gamma"]
@@ -146,3 +149,16 @@ class Gamma(Univariate):
 
     def _quantile(self, probability: Any) -> Any:
         return gamma_quantile(self.concentration, probability) / self.rate
+
+
+@register_kl(Gamma, Gamma)
+@register_kl(Gamma, Exponential)
+@register_kl(Exponential, Gamma)
+def _kl(p: Any, q: Any) -> Any:
+    """Return ``c (r - 1 - log r)``, r the ratio of the mean of p to that of q, and what Stirling's formula lacks."""
+    a, c = _concentration(p), _concentration(q)
+    return c * excess(q.rate * (a / c), p.rate) + stirling_excess(c, a)
+
+
+def _concentration(distribution: Any) -> Any:
+    return 1.0 if isinstance(distribution, Exponential) else distribution.concentration

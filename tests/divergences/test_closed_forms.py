@@ -5,11 +5,19 @@ import numpy as np
 import pytest
 from autograd import grad
 from autograd import numpy as anp
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from mpmath import mpf
 
 from mcvi import distributions
 from mcvi.distributions import (
+    Bernoulli,
+    Beta,
     Categorical,
+    Dirichlet,
+    Exponential,
+    Gamma,
     Independent,
     Laplace,
     Logistic,
@@ -46,6 +54,18 @@ def exponential(a, b):
     return mpmath.log(a / b) + b / a - 1
 
 
+def breg_lgamma(c, a):
+    return mpmath.loggamma(c) - mpmath.loggamma(a) - (c - a) * mpmath.digamma(a)
+
+
+def gamma(a, b, c, d):
+    return breg_lgamma(c, a) + c * mpmath.log(b / d) + a * (d / b - 1)
+
+
+def beta(a, b, c, d):
+    return breg_lgamma(c, a) + breg_lgamma(d, b) - breg_lgamma(c + d, a + b)
+
+
 FORMS = {
     "Normal": (
         normal,
@@ -64,6 +84,14 @@ FORMS = {
         [(0.0, 1.0, -1.0, 2.0), (0.0, 1e-200, 0.0, 1e200), (0.5, 1.0, 0.25, 1.0), (0.0, 1.0, 0.5, 2.0)],
     ),
     "Exponential": (exponential, [(1.0, 2.0), (1e-300, 1e300), (1e300, 1e-300), (3.0, 0.1)]),
+    "Gamma": (
+        gamma,
+        [(2.0, 3.0, 3.0, 1.0), (1e10, 1e10, 1.0, 1.0), (1e10, 1e-200, 2e10, 2e-200), (1e-8, 1.0, 1e-3, 1e100)],
+    ),
+    "Beta": (
+        beta,
+        [(2.0, 3.0, 0.5, 1.0), (1e10, 2e10, 1.1e10, 2.3e10), (1e-8, 1e-3, 1.0, 1.0), (1e10, 1.0, 1.0, 1e10)],
+    ),
 }
 CASES = [(family, form, parameters) for family, (form, rows) in FORMS.items() for parameters in rows]
 #: What is moved, and what must then stay below q's, so that p stays inside it.
@@ -220,6 +248,63 @@ def test_derivatives_of_a_batch_have_the_shapes_of_the_parameters(name):
             return kl_divergence(*pair(name, [*rows[0][:i], v, *rows[0][i + 1 :]]))
 
         assert grad(total)(given[i]) == pytest.approx(6 * grad(single)(rows[0][i]), rel=1e-13)
+
+
+def test_an_exponential_is_a_gamma_of_concentration_one():
+    exponential_pair, gamma_pair = Exponential([0.5, 2.0]), Gamma(1.0, [0.5, 2.0])
+    other = Gamma(3.0, 0.7)
+    for p, same in ((exponential_pair, gamma_pair), (gamma_pair, gamma_pair)):
+        np.testing.assert_array_equal(kl_divergence(p, other).value, kl_divergence(same, other).value)
+        np.testing.assert_array_equal(kl_divergence(other, p).value, kl_divergence(other, same).value)
+    np.testing.assert_array_equal(kl_divergence(exponential_pair, gamma_pair).value, [0.0, 0.0])
+    assert grad(lambda rate: kl_divergence(Exponential(rate), Gamma(1.0, 2.0)))(2.0) == 0.0
+
+
+CONCENTRATIONS = [
+    ([1.0, 2.0, 3.0], [0.5, 0.5, 4.0]),
+    ([1e10, 2e10, 1e9], [2e10, 4e10, 2e9]),
+    ([1e-8, 1e-3, 5.0], [1e-3, 1e-8, 5.0]),
+    ([3.0, 2.0, 1.0], [3.0, 2.0, 1.0 + 1e-9]),
+]
+
+
+@pytest.mark.parametrize(("a", "c"), CONCENTRATIONS)
+def test_the_divergence_of_dirichlets_agrees_with_the_textbook_at_many_digits(a, c):
+    with mpmath.workdps(100):
+        ours, theirs = [mpf(x) for x in a], [mpf(x) for x in c]
+        terms = mpmath.fsum(breg_lgamma(y, x) for x, y in zip(ours, theirs, strict=True))
+        truth = float(terms - breg_lgamma(mpmath.fsum(theirs), mpmath.fsum(ours)))
+    np.testing.assert_allclose(
+        kl_divergence(Dirichlet(a), Dirichlet(c)).value, truth, rtol=1e-14 if truth > 1e-9 else 1e-6
+    )
+
+
+def test_dirichlets_of_two_are_betas_and_have_their_derivatives():
+    a, c = np.array([2.0, 3.0]), np.array([0.5, 1.0])
+    assert kl_divergence(Dirichlet(a), Dirichlet(c)) == kl_divergence(Beta(*a), Beta(*c)).value
+    slopes = grad(lambda v: kl_divergence(Dirichlet(v), Dirichlet(c)))(a)
+    betas = [grad(lambda *v: kl_divergence(Beta(*v), Beta(*c)), i)(*a) for i in (0, 1)]
+    np.testing.assert_allclose(slopes, betas, rtol=1e-14)
+    for flat in (
+        grad(lambda v: kl_divergence(Dirichlet(v), Dirichlet(a)))(a),
+        grad(lambda v: kl_divergence(Dirichlet(a), Dirichlet(v)))(a),
+    ):
+        np.testing.assert_array_equal(flat, [0.0, 0.0])
+
+
+@given(arrays(float, (2, 3), elements=st.floats(1e-3, 1e8)), st.integers(0, 5), st.integers(-2, 2))
+@settings(derandomize=True, max_examples=100, deadline=None)
+def test_a_divergence_is_never_negative(pair_of_rows, component, ulps):
+    a = pair_of_rows[0]
+    near = a.copy()
+    near[component % 3] += ulps * np.spacing(near[component % 3])
+    for c in (pair_of_rows[1], near):
+        assert kl_divergence(Dirichlet(a), Dirichlet(c)).value >= 0.0
+        assert np.all(kl_divergence(Gamma(a, c), Gamma(c, a)).value >= 0.0)
+        assert np.all(kl_divergence(Normal(a, a), Normal(c, c)).value >= 0.0)
+        assert np.all(kl_divergence(Laplace(a, a), Laplace(c, c)).value >= 0.0)
+        assert np.all(kl_divergence(Bernoulli(logits=-np.log(a)), Bernoulli(logits=-np.log(c))).value >= 0.0)
+        assert kl_divergence(Categorical(probs=a / a.sum()), Categorical(probs=c / c.sum())).value >= 0.0
 
 
 # Vectors

@@ -49,7 +49,7 @@ def test_the_divergence_is_that_of_quadrature(pair):
         kl_divergence(p, q)
     result = kl_divergence(p, q, n=100_000, rng=1)
     margin = Z * result.standard_error
-    assert 2 * margin <= 0.06, "test too weak"
+    assert 2 * margin <= 0.07, "test too weak"
     assert abs(result.value - pair["kl"]) < margin
 
 

@@ -1,0 +1,235 @@
+"""The Dirichlet distribution."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import log, pi
+from typing import Any
+
+import numpy as np
+from autograd import numpy as anp
+from autograd.extend import defvjp_argnums, primitive
+
+from mcvi import math
+from mcvi._kernels import elementary, maps, special
+from mcvi._kernels.elementwise import elementwise, table
+from mcvi._kernels.gamma_draws import fill_gammas
+from mcvi._kernels.jit import scalar
+from mcvi._kernels.simplex import simplex_sums, softmax
+from mcvi._trace import unbroadcast, value_of
+from mcvi._typing import Array, ArrayLike, FloatArray
+from mcvi.distributions._bregman import concentrations_kl, digamma_less_log
+from mcvi.distributions._distribution import Distribution
+from mcvi.distributions._gamma_terms import gamma_entropy
+from mcvi.distributions._kl import register_kl
+from mcvi.distributions._maths import widen
+from mcvi.distributions._univariate import _refuse_second_derivative
+from mcvi.distributions._vectors import Members, diagonal_matrix, event_value, vector
+from mcvi.random import Key, tile_rows
+
+__all__ = ["Dirichlet"]
+
+_HALF_LOG_2PI = 0.5 * log(2 * pi)
+# How far the components may sum from one: what a vector of float32 numbers needs.
+_TOLERANCE = 1e-6
+
+
+@scalar
+def _prepare(parameters: Any) -> Any:
+    a, total = parameters
+    mean, mean_lacks = special.quotient(a, total)
+    at_zero = -np.inf if a > 1.0 else np.inf
+    at_zero = elementary.log(total) + 1.0 if a == 1.0 else at_zero  # log(x) cancels
+    return a, total, mean, mean_lacks, total / a, elementary.log(total) - elementary.log(a), at_zero
+
+
+@scalar
+def _term(x: float, constants: Any) -> Any:
+    """Return one component's part of the log density: minus the deviance of x from its mean, times a, minus log(x)."""
+    a, total, mean, mean_lacks, precision, log_precision, at_zero = constants
+    # The log of the ratio to the mean, which `a` multiplies, unless it is no normal number.
+    ratio = x * precision
+    normal = ratio > 1e-307 and ratio < np.inf
+    logarithm = elementary.log(ratio if normal else x)
+    log_ratio = logarithm if normal else logarithm + log_precision
+    log_x = logarithm - log_precision if normal else logarithm
+    # Near the mean the difference is exact, also where `a` is so large that total * x - a would not be.
+    d = ((x - mean) - mean_lacks) * precision
+    deviance = a * special.relative_deviance(d, log_ratio) if abs(d) < 0.29 else (total * x - a) - a * log_ratio
+    return at_zero if x == 0.0 else -deviance - log_x
+
+
+_constants = table(_prepare, 2)
+_terms = elementwise(_term, 7)
+_stirling_errors = maps.unary(special.stirling_error)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dirichlet(Distribution):
+    r"""The Dirichlet distribution of vectors of k positive numbers that sum to one.
+
+    .. math:: \log p(x) = \sum_i (a_i - 1) \log x_i + \log\Gamma(A) - \sum_i \log\Gamma(a_i), \quad A = \sum_i a_i
+
+    A value whose components sum to one within 1e-6 is taken as it is; any other, and one with a negative component, is
+    outside the support. Where components are zero the density is 0 or infinite as its limit is; nan where there is
+    none, because one of them has :math:`a_i < 1` and another :math:`a_j > 1`.
+
+    Score: :math:`\log x_i + \psi(A) - \psi(a_i)` in `concentration`; in the value :math:`(a_i - 1)/x_i`, each component
+    on its own. Fisher information: :math:`\operatorname{diag}(\psi'(a_i)) - \psi'(A)`.
+
+    The log density is computed in saddle-point form, and keeps its digits at concentrations like 1e10. A draw is a
+    vector of gamma draws, divided by its sum in logs: no component is ever 0.
+
+    Parameters
+    ----------
+    concentration : array_like ``(..., k)``
+        The :math:`a_i`; positive and finite.
+
+    Examples
+    --------
+    >>> from mcvi.distributions import Dirichlet
+    >>> q = Dirichlet(concentration=[1.0, 2.0, 3.0])
+    >>> q.mean()
+    array([0.16666667, 0.33333333, 0.5       ])
+    >>> q.log_prob([[0.2, 0.3, 0.5], [0.2, 0.3, 0.6]])
+    array([1.5040774,      -inf])
+    """
+
+    concentration: ArrayLike
+
+    def __post_init__(self) -> None:
+        self._set(concentration=vector(self.concentration, type(self).__name__, "concentration", "positive"))
+
+    @cached_property
+    def batch_shape(self) -> tuple[int, ...]:
+        """The shape of `concentration` without its last axis."""
+        return np.shape(value_of(self.concentration))[:-1]
+
+    @cached_property
+    def event_shape(self) -> tuple[int, ...]:
+        """``(k,)``."""
+        return (np.shape(value_of(self.concentration))[-1],)
+
+    @property
+    def _total(self) -> Any:
+        return anp.sum(self.concentration, axis=-1)
+
+    def _draw(self, key: Key, first: int, count: int) -> FloatArray:
+        shape = widen(np.ascontiguousarray(value_of(self.concentration), np.float64).reshape(1, -1))[0]
+        rows = tile_rows(self.elements)
+        out = np.empty(count * self.elements)
+        fill_gammas(key.words, 0, first // rows, rows * self.elements, shape, np.ones_like(shape), out, logs=True)
+        softmax(out.reshape(-1, self.event_shape[0]))
+        return out.reshape(count, *self.batch_shape, *self.event_shape)
+
+    def _log_prob(self, value: Any) -> Any:
+        return _log_density(event_value(self, value), self.concentration)
+
+    def _log_prob_block(self, z: FloatArray) -> FloatArray:
+        return _log_density_of(z, self._table).reshape(len(z), -1)
+
+    @cached_property
+    def _table(self) -> "_Table":
+        return _Table(value_of(self.concentration), self.batch_shape)
+
+    def score(self, value: Any) -> dict[str, Any]:
+        """Return the derivatives of ``log_prob(value)`` in `value` and `concentration`, each ``(..., k)``."""
+        value = event_value(self, self._checked(value_of(value)))
+        in_value, in_concentration = _scores(value, value_of(self.concentration))
+        return {"value": self._cast(in_value), "concentration": self._cast(in_concentration)}
+
+    def _fisher(self) -> Any:
+        held = self.untraced
+        return diagonal_matrix(math.trigamma(held.concentration)) - math.trigamma(held._total)[..., None, None]
+
+    def _mean(self) -> Any:
+        return self.concentration / self._total[..., None]
+
+    def _mode(self) -> Any:
+        inside = np.all(np.asarray(value_of(self.concentration)) > 1.0, axis=-1, keepdims=True)
+        less = anp.where(inside, self.concentration - 1.0, np.nan)  # type: ignore[operator]
+        return less / anp.sum(less, axis=-1, keepdims=True)
+
+    def _variance(self) -> Any:
+        mean, total = self._mean(), self._total[..., None]
+        return mean * ((total - self.concentration) / total) / (total + 1.0)
+
+    def _covariance(self) -> Any:
+        mean = self._mean()
+        spread = diagonal_matrix(mean) - mean[..., :, None] * mean[..., None, :]
+        return spread / (self._total[..., None, None] + 1.0)
+
+    def _entropy(self) -> Any:
+        total, size = self._total, self.event_shape[0]
+        parts = anp.sum(gamma_entropy(self.concentration), axis=-1)
+        return parts - gamma_entropy(total) - (size - 1.0) * math.digamma(total)
+
+
+class _Table:
+    """What the log density needs of the concentrations alone, for every member of a batch."""
+
+    def __init__(self, concentration: Any, batch: tuple[int, ...]) -> None:
+        a = np.asarray(concentration, np.float64)
+        size = a.shape[-1]
+        a = np.broadcast_to(a, (*batch, size)).reshape(-1, size)
+        total = a.sum(axis=-1)
+        pairs = np.stack([a, np.broadcast_to(total[:, None], a.shape)]).reshape(2, -1)
+        constants = np.empty((7, pairs.shape[1]))
+        _constants(pairs, constants)
+        self.components = widen(constants)
+        self.total = total
+        halves = 0.5 * (np.log(a).sum(axis=-1) - np.log(total)) - (size - 1) * _HALF_LOG_2PI
+        self.peak = halves + _stirling_error(total) - _stirling_error(a).sum(axis=-1)
+
+
+def _log_density_of(x: FloatArray, table: _Table) -> FloatArray:
+    """Return the log densities of rows of vectors, flat."""
+    x = np.ascontiguousarray(x, np.float64)
+    rows = x.reshape(-1, x.shape[-1])
+    terms, out = np.empty_like(rows), np.empty(len(rows))
+    _terms(rows.reshape(-1), table.components, terms.reshape(-1))
+    simplex_sums(rows, terms, table.total, table.peak, _TOLERANCE, out)
+    return out
+
+
+def _stirling_error(x: Array) -> FloatArray:
+    out = np.empty(x.shape)
+    _stirling_errors(np.ascontiguousarray(x).reshape(-1), out.reshape(-1))
+    return out
+
+
+def _scores(value: Any, concentration: Any) -> tuple[FloatArray, FloatArray]:
+    """Return the derivatives of the log density in the value and in the concentration; 0 outside the support."""
+    x, a = np.broadcast_arrays(np.asarray(value, np.float64), np.asarray(concentration, np.float64))
+    total = a.sum(axis=-1, keepdims=True)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        sums_to_one = np.abs(x.sum(axis=-1, keepdims=True) - 1.0) <= _TOLERANCE
+        outside = ~((x >= 0.0).all(axis=-1, keepdims=True) & sums_to_one | np.isnan(x).any(axis=-1, keepdims=True))
+        in_value = np.where(a == 1.0, 0.0 * x, (a - 1.0) / x)
+        # The logs of x, a and A meet in one, so that what is left of the digamma functions is small.
+        in_concentration = np.log(x * (total / a)) + digamma_less_log(total) - digamma_less_log(a)
+    return np.where(outside, 0.0, in_value), np.where(outside, 0.0, in_concentration)
+
+
+@primitive
+def _log_density(value: Any, concentration: Any) -> FloatArray:
+    members = Members(value, np.shape(concentration)[:-1])
+    flat = _log_density_of(members.value, _Table(concentration, members.batch))
+    return flat.reshape(members.shape)
+
+
+@primitive
+def _pull_back(g: Any, argnums: Any, value: Any, concentration: Any) -> tuple[Any, ...]:
+    scores, arguments = _scores(value, concentration), (value, concentration)
+    g = np.asarray(g)[..., None]
+    with np.errstate(invalid="ignore", over="ignore"):
+        # 0 * inf would be nan: where no derivative is asked for, one that is not finite does not matter.
+        return tuple(unbroadcast(np.where(g == 0, 0.0, g * scores[a]), np.shape(arguments[a])) for a in argnums)
+
+
+defvjp_argnums(_pull_back, _refuse_second_derivative)
+defvjp_argnums(_log_density, lambda argnums, ans, args, kwargs: lambda g: _pull_back(g, argnums, *args))
+
+
+@register_kl(Dirichlet, Dirichlet)
+def _kl(p: Dirichlet, q: Dirichlet) -> Any:
+    return concentrations_kl(p.concentration, q.concentration)
