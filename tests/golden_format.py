@@ -69,6 +69,16 @@ def _full_covariance(loc: Any, covariance_matrix: Any) -> Any:
     return distributions.MultivariateNormalTriL(loc, anp.linalg.cholesky(covariance_matrix))
 
 
+def _classes(family: str) -> Callable[..., Any]:
+    def of(logits: Any = None, probs: Any = None) -> Any:
+        """The ancestor takes probabilities of any sum, and divides by it."""
+        if probs is None:
+            return getattr(distributions, family)(logits=logits)
+        return getattr(distributions, family)(probs=probs / anp.sum(probs, axis=-1, keepdims=True))
+
+    return of
+
+
 def _lower_triangular(loc: Any, scale_tril: Any) -> Any:
     """The ancestor takes a negative diagonal: the law is that of the factor with those columns negated."""
     signs = np.sign(untraced(scale_tril)).diagonal(axis1=-2, axis2=-1)
@@ -90,8 +100,7 @@ def _chi_square(df: Any) -> Any:
 #: The families whose name and parameters are the ancestor's.
 SAME = {
     *("Normal", "Laplace", "Logistic", "StudentT", "Uniform", "Exponential", "Gamma", "Beta", "Dirichlet"),
-    *("Bernoulli", "Binomial", "Categorical", "OneHotCategorical", "Poisson", "Geometric", "NegativeBinomial"),
-    "MultivariateNormalDiag",
+    *("Bernoulli", "Binomial", "Poisson", "Geometric", "NegativeBinomial", "MultivariateNormalDiag"),
 }
 #: The ancestor's other spellings of them.
 SPELLINGS: dict[str, Callable[..., Any]] = {
@@ -112,6 +121,8 @@ SPELLINGS: dict[str, Callable[..., Any]] = {
     "MultivariateNormalDiagWithSoftplusScale": lambda loc, scale_diag: distributions.MultivariateNormalDiag(
         loc, softplus(scale_diag)
     ),
+    "Categorical": _classes("Categorical"),
+    "OneHotCategorical": _classes("OneHotCategorical"),
     "MultivariateNormalTriL": _lower_triangular,
     "MultivariateNormalFullCovariance": _full_covariance,
     "MultivariateNormalDiagPlusLowRank": _low_rank,
