@@ -22,7 +22,6 @@ LAYERS = (
     {"distributions"},
     {"_draws", "_gradients"},
     {"_pass", "_powers"},
-    {"_powers"},
     {"monte_carlo"},
     {"entropy", "renyi"},
     {"divergences"},
