@@ -32,10 +32,9 @@ def ratio(benchmark):
         benchmark.extra_info["times faster"] = round(best_theirs / best_ours, 2)
         benchmark.extra_info["ours, seconds"] = best_ours
         benchmark.pedantic(ours, rounds=3)
-        print(
-            f"\n{benchmark.name}: ours {best_ours:.3g} s, theirs {best_theirs:.3g} s: {best_theirs / best_ours:.1f} times"
-        )
-        return best_theirs / best_ours
+        times = best_theirs / best_ours
+        print(f"\n{benchmark.name}: ours {best_ours:.3g} s, theirs {best_theirs:.3g} s: {times:.1f} times")
+        return times
 
     return measure
 
