@@ -12,13 +12,13 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
-from autograd import make_vjp
 from autograd.tracer import isbox
 
 import mcvi
 from mcvi.estimate import NonFiniteWarning, ZeroWeightWarning
 from tests.expressions import untraced
-from tests.golden_format import Scope, distribution, encoded, function, of_draws
+from tests.golden_format import Scope, distribution, encoded, function, gradients, of_draws, parameters
+from tests.golden_graphs import GRAPH_OPERATIONS
 
 
 def draws(inputs: dict[str, Any], q: Any, scope: Scope) -> dict[str, Any]:
@@ -127,10 +127,9 @@ def differentiated(estimator: Callable[[dict[str, Any], Scope], Any]) -> Callabl
     """The value of an operation, and the derivatives of its sum in the case's parameters."""
 
     def value_and_gradients(inputs: dict[str, Any], scope: Scope) -> Any:
-        params = {name: scope.array(value) for name, value in inputs["params"].items()}
-        vjp, value = make_vjp(lambda params: estimator(inputs, scope.given(**params)))(params)
-        value = np.asarray(value)
-        return {"value": value, "grads": vjp(np.ones_like(value))}
+        params = parameters(inputs, scope)
+        value, grads = gradients(lambda params: estimator(inputs, scope.given(**params)), params)
+        return {"value": value, "grads": grads}
 
     return value_and_gradients
 
@@ -149,6 +148,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "renyi_alpha": renyi_alpha,
     **ESTIMATORS,
     **{f"{name}_grad": differentiated(estimator) for name, estimator in ESTIMATORS.items()},
+    **GRAPH_OPERATIONS,
 }
 
 

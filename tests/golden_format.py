@@ -10,6 +10,7 @@ from typing import Any
 
 import autograd.numpy as anp
 import numpy as np
+from autograd import make_vjp
 
 from mcvi import distributions
 from tests.expressions import FUNCTIONS, evaluate, untraced
@@ -161,3 +162,15 @@ def of_draws(spec: dict[str, Any], q: Any, scope: Scope) -> Callable[[Any], Any]
         return result if np.ndim(untraced(result)) >= len(shape) else result + np.zeros(shape, scope.dtype)
 
     return f
+
+
+def parameters(inputs: dict[str, Any], scope: Scope) -> dict[str, Any]:
+    """Read what a case differentiates in."""
+    return {name: scope.array(value) for name, value in inputs["params"].items()}
+
+
+def gradients(f: Callable[[Any], Any], params: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """The value of `f`, and the derivatives of its sum."""
+    vjp, value = make_vjp(f)(params)
+    value = np.asarray(untraced(value))
+    return value, vjp(np.ones_like(value))
