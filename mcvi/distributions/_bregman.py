@@ -6,14 +6,26 @@ import numpy as np
 from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
-from mcvi._kernels import bregman, maps
+from mcvi import math
+from mcvi._kernels import bregman, maps, special
 from mcvi._trace import value_of
 from mcvi._typing import FloatArray
 
-__all__ = ["concentrations_kl", "digamma_less_log", "excess", "relative_entropy", "stirling_excess", "where"]
+__all__ = [
+    "concentrations_kl",
+    "deviance",
+    "digamma_less_log",
+    "excess",
+    "log_complement",
+    "relative_entropy",
+    "safe_log",
+    "stirling_excess",
+    "where",
+]
 
 
 _excess = maps.binary(bregman.excess)
+_deviance = maps.binary(special.bd0)
 _relative_entropy = maps.binary(bregman.relative_entropy)
 _stirling_excess = maps.binary(bregman.stirling_excess)
 _digamma_less_log = maps.unary(bregman.digamma_less_log)
@@ -57,6 +69,29 @@ defvjp(
     excess,
     lambda ans, a, b: lambda g: _sum_to(_wide(g, a, b) * ((a - b) / b / a), a),
     lambda ans, a, b: lambda g: _sum_to(_wide(g, a, b) * ((b - a) / b / b), b),
+)
+
+
+@primitive
+def deviance(x: Any, m: Any) -> FloatArray:
+    """Return ``x log(x / m) + m - x`` for `x` and `m` of 0 or more: accurate near ``x = m``, where it is 0."""
+    return _apply(_deviance, x, m)
+
+
+def _log_ratio(x: Any, m: Any) -> Any:
+    some = value_of(x) > 0  # at 0 log 0 the derivative counts as 0
+    return math.log(where(some, x, 1.0)) - math.log(where(some, m, 1.0))
+
+
+def _shortfall(x: Any, m: Any) -> Any:
+    some = (value_of(x) > 0) | (value_of(m) > 0)
+    return where(some, (m - x) / where(some, m, 1.0), 1.0)
+
+
+defvjp(
+    deviance,
+    lambda ans, x, m: lambda g: _sum_to(_wide(g, x, m) * _log_ratio(x, m), x),
+    lambda ans, x, m: lambda g: _sum_to(_wide(g, x, m) * _shortfall(x, m), m),
 )
 
 
@@ -106,6 +141,27 @@ defvjp(
 )
 
 
+@primitive
+def safe_log(x: Any) -> Any:
+    """Return ``log(x)``, whose derivative counts for nothing where none is asked for, even at 0."""
+    return math.log(x)
+
+
+@primitive
+def log_complement(x: Any) -> Any:
+    """Return ``log(1 - x)``, whose derivative counts for nothing where none is asked for, even at 1."""
+    return math.log1p(-x)
+
+
+def _quotient(g: Any, x: Any) -> Any:
+    """Return ``g / x``, and 0 for 0 / 0."""
+    return anp.where(g == 0.0, 0.0, g / anp.where(g == 0.0, 1.0, x))
+
+
+defvjp(safe_log, lambda ans, x: lambda g: _quotient(g, x))
+defvjp(log_complement, lambda ans, x: lambda g: -_quotient(g, 1.0 - x))
+
+
 def concentrations_kl(a: Any, c: Any) -> Any:
     r"""Return the divergence between Dirichlet distributions of concentrations `a` and `c`, ``(..., k)``.
 
@@ -113,6 +169,6 @@ def concentrations_kl(a: Any, c: Any) -> Any:
     Stirling's formula lacks.
     """
     a_total, c_total = anp.sum(a, axis=-1), anp.sum(c, axis=-1)
-    shares = c * excess(a * (c_total / a_total)[..., None], c) + stirling_excess(c, a)
+    shares = deviance(c, a * (c_total / a_total)[..., None]) + stirling_excess(c, a)
     result = anp.sum(shares, axis=-1) - stirling_excess(c_total, a_total)
     return anp.where(result < 0.0, 0.0, result)  # one ulp apart, the last difference may fall below 0

@@ -8,9 +8,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mcvi._trace import value_of
+from mcvi._trace import is_traced, value_of
 
-__all__ = ["closed_form_kl", "no_closed_form", "register_kl"]
+__all__ = ["closed_form_kl", "no_closed_form", "register_kl", "require_equal"]
 
 KL = Callable[[Any, Any], Any]
 F = TypeVar("F", bound=KL)
@@ -94,7 +94,7 @@ def closed_form_kl(p: Any, q: Any) -> KL:
 
 
 def no_closed_form(p: Any, q: Any, condition: str = "") -> NotImplementedError:
-    """Return the error that says so: of the pair, or of the pair under a condition ("with unequal scales")."""
+    """Return the error that says so: of the pair, or of the pair under a condition."""
     p_name, q_name = type(p).__name__, type(q).__name__
     under = f" {condition}" if condition else ""
     return NotImplementedError(
@@ -103,7 +103,11 @@ def no_closed_form(p: Any, q: Any, condition: str = "") -> NotImplementedError:
     )
 
 
-def equal(p: Any, q: Any, name: str) -> bool:
-    """Tell whether a parameter of two distributions is the same, as far as their batches meet."""
-    ours, theirs = value_of(getattr(p, name)), value_of(getattr(q, name))
-    return bool(np.all(np.equal(ours, theirs)))
+def require_equal(p: Any, q: Any, name: str) -> None:
+    """Check that a parameter of two distributions, without which there is no closed form, is the same in both."""
+    ours, theirs = getattr(p, name), getattr(q, name)
+    if not np.all(np.equal(value_of(ours), value_of(theirs))):
+        raise no_closed_form(p, q, f"with unequal {name}")
+    if is_traced(ours, theirs) and ours is not theirs:
+        # A form for equal parameters knows nothing of how the divergence changes as one leaves the other.
+        raise no_closed_form(p, q, f"that could be differentiated in one {name} alone")

@@ -9,11 +9,12 @@ from autograd.extend import defvjp, primitive
 from mcvi import math
 from mcvi._kernels import elementary
 from mcvi._kernels.jit import scalar
-from mcvi.distributions._bregman import relative_entropy
+from mcvi._trace import value_of
+from mcvi.distributions._bregman import log_complement, relative_entropy, safe_log, where
 from mcvi.distributions._given import otherwise
 from mcvi.distributions._univariate import Univariate
 
-__all__ = ["Odds", "binary_kl", "logits_otherwise", "of_logits", "of_probs", "probs_otherwise"]
+__all__ = ["Odds", "binary_kl", "logits_otherwise", "of_logits", "of_probs", "probs_otherwise", "trials_kl"]
 
 
 @scalar
@@ -66,11 +67,11 @@ class Odds(Univariate):
 
     @property
     def _log_success(self) -> Any:
-        return -math.softplus(-self.logits) if self._by_logits else _log(self.probs)
+        return -math.softplus(-self.logits) if self._by_logits else safe_log(self.probs)
 
     @property
     def _log_failure(self) -> Any:
-        return -math.softplus(self.logits) if self._by_logits else _log_complement(self.probs)
+        return -math.softplus(self.logits) if self._by_logits else log_complement(self.probs)
 
     @property
     def _success_odds(self) -> Any:
@@ -92,25 +93,6 @@ class Odds(Univariate):
 
 
 @primitive
-def _log(probs: Any) -> Any:
-    return math.log(probs)
-
-
-@primitive
-def _log_complement(probs: Any) -> Any:
-    return math.log1p(-probs)
-
-
-def _quotient(g: Any, probability: Any) -> Any:
-    """Return ``g / probability``; 0 where g is, since what does not count has no derivative, even at probability 0."""
-    return anp.where(g == 0.0, 0.0, g / anp.where(g == 0.0, 1.0, probability))
-
-
-defvjp(_log, lambda ans, probs: lambda g: _quotient(g, probs))
-defvjp(_log_complement, lambda ans, probs: lambda g: -_quotient(g, 1.0 - probs))
-
-
-@primitive
 def _entropy_of_probs(probs: Any) -> Any:
     return 0.0 - scipy.special.xlogy(probs, probs) - scipy.special.xlog1py(1.0 - probs, -probs)
 
@@ -122,3 +104,14 @@ def binary_kl(p: Odds, q: Odds) -> Any:
     """Return the Kullback-Leibler divergence of one trial: of its success and of its failure."""
     success = relative_entropy(p._log_success, q._log_success)
     return success + relative_entropy(p._log_failure, q._log_failure)
+
+
+def trials_kl(log_p: Any, log_q: Any, other_log_p: Any, other_log_q: Any) -> Any:
+    """Return the divergence of the trials up to the first outcome of a kind: that of one trial, over the chance of it.
+
+    The arguments are the logs of its chance, in p and in q, and those of the chance of the other outcome.
+    """
+    p = anp.exp(log_p)
+    rare = value_of(p) == 0  # one in more than 1e308: the other outcome is certain in both
+    other = relative_entropy(other_log_p, other_log_q) / where(rare, 1.0, p)
+    return relative_entropy(0.0, log_q - log_p) + where(rare, 0.0, other)

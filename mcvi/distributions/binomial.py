@@ -12,10 +12,12 @@ from mcvi._kernels.count_draws import binomial_constants, binomial_draw
 from mcvi._kernels.counts import is_count, log_binomial
 from mcvi._kernels.jit import scalar
 from mcvi._trace import value_of
+from mcvi.distributions._bregman import where
 from mcvi.distributions._counts import Counts
 from mcvi.distributions._given import either
+from mcvi.distributions._kl import register_kl, require_equal
 from mcvi.distributions._maths import ByElement, Maths, Prepared
-from mcvi.distributions._odds import Odds, logits_otherwise, of_logits, of_probs, probs_otherwise
+from mcvi.distributions._odds import Odds, binary_kl, logits_otherwise, of_logits, of_probs, probs_otherwise
 
 __all__ = ["Binomial"]
 
@@ -148,3 +150,10 @@ class Binomial(Counts, Odds):
 
     def _descent(self, k: Any) -> Any:
         return (self.total_count - k) * (self.probs if self._by_logits else 1.0 / self._failure)
+
+
+@register_kl(Binomial, Binomial)
+def _kl(p: Binomial, q: Binomial) -> Any:
+    require_equal(p, q, "total_count")
+    some = value_of(p.total_count) > 0
+    return where(some, p.total_count * where(some, binary_kl(p, q), 0.0), 0.0)

@@ -12,8 +12,9 @@ from mcvi._kernels.counts import is_count
 from mcvi._kernels.jit import scalar
 from mcvi._trace import value_of
 from mcvi.distributions._given import either
+from mcvi.distributions._kl import register_kl
 from mcvi.distributions._maths import FromUniform, Maths
-from mcvi.distributions._odds import Odds, logits_otherwise, of_logits, of_probs, probs_otherwise
+from mcvi.distributions._odds import Odds, logits_otherwise, of_logits, of_probs, probs_otherwise, trials_kl
 
 __all__ = ["Geometric"]
 
@@ -145,3 +146,8 @@ class Geometric(Odds):
         near = np.where((near > 0) & (held._cdf(near - 1.0) >= wanted), near - 1.0, near)
         near = np.where(held._cdf(near) < wanted, near + 1.0, near)
         return np.where((wanted >= 0) & (wanted <= 1), near, np.nan)
+
+
+@register_kl(Geometric, Geometric)
+def _kl(p: Geometric, q: Geometric) -> Any:
+    return trials_kl(p._log_success, q._log_success, p._log_failure, q._log_failure)

@@ -14,10 +14,12 @@ from mcvi._kernels.gamma_draws import SLOTS, fill_gammas
 from mcvi._kernels.jit import scalar
 from mcvi._trace import value_of
 from mcvi._typing import FloatArray
+from mcvi.distributions._bregman import where
 from mcvi.distributions._counts import Counts
 from mcvi.distributions._given import either
+from mcvi.distributions._kl import register_kl, require_equal
 from mcvi.distributions._maths import Maths, Sampler
-from mcvi.distributions._odds import Odds, logits_otherwise, of_logits, of_probs, probs_otherwise
+from mcvi.distributions._odds import Odds, logits_otherwise, of_logits, of_probs, probs_otherwise, trials_kl
 from mcvi.random import Key, tile_rows
 
 __all__ = ["NegativeBinomial"]
@@ -150,3 +152,12 @@ class NegativeBinomial(Counts, Odds):
 
 def _no_failures(total_count: Any, moment: Any) -> Any:
     return anp.where(value_of(total_count) > 0, moment, 0.0)  # 0 failures wanted: no trial, whatever the odds
+
+
+@register_kl(NegativeBinomial, NegativeBinomial)
+def _kl(p: NegativeBinomial, q: NegativeBinomial) -> Any:
+    """Return that of the trials up to one failure, times the number of failures."""
+    require_equal(p, q, "total_count")
+    some = value_of(p.total_count) > 0
+    one = trials_kl(p._log_failure, q._log_failure, p._log_success, q._log_success)
+    return where(some, p.total_count * where(some, one, 0.0), 0.0)

@@ -12,8 +12,10 @@ from mcvi._kernels import elementary
 from mcvi._kernels.count_draws import poisson_constants, poisson_draw
 from mcvi._kernels.counts import is_count, log_poisson
 from mcvi._kernels.jit import scalar
+from mcvi.distributions._bregman import deviance, relative_entropy, safe_log
 from mcvi.distributions._counts import Counts
 from mcvi.distributions._given import either, otherwise
+from mcvi.distributions._kl import register_kl
 from mcvi.distributions._maths import ByElement, Maths, Prepared
 
 __all__ = ["Poisson"]
@@ -135,3 +137,15 @@ class Poisson(Counts):
 
     def _descent(self, k: Any) -> Any:
         return self.rate if "log_rate" in self.parameters else 1.0
+
+
+@register_kl(Poisson, Poisson)
+def _kl(p: Poisson, q: Poisson) -> Any:
+    """Return ``rate_p log(rate_p / rate_q) - rate_p + rate_q``, ``0 log 0 = 0``."""
+    if "log_rate" in p.parameters or "log_rate" in q.parameters:
+        return relative_entropy(_log_rate(p), _log_rate(q))
+    return deviance(p.rate, q.rate)
+
+
+def _log_rate(distribution: Poisson) -> Any:
+    return distribution.log_rate if "log_rate" in distribution.parameters else safe_log(distribution.rate)

@@ -16,7 +16,6 @@ from mcvi.divergences import kl_divergence, register_kl
 
 Z = 6.11
 PAIRS = json.loads(lzma.decompress((Path(__file__).parents[1] / "data" / "kl_pairs.json.xz").read_bytes()))["pairs"]
-PAIRS = [pair for pair in PAIRS if all(hasattr(distributions, pair[side]["family"]) for side in "pq")]
 
 
 class Plain:
@@ -112,7 +111,7 @@ def test_a_missing_pair_is_named_with_the_way_on():
 
 
 def test_a_condition_under_which_there_is_no_closed_form_is_named():
-    with pytest.raises(NotImplementedError, match=r"\(Logistic, Logistic\) with unequal scales. Pass n= to estimate"):
+    with pytest.raises(NotImplementedError, match=r"\(Logistic, Logistic\) with unequal scale. Pass n= to estimate"):
         kl_divergence(Logistic(0.0, 1.0), Logistic(0.0, 2.0))
     with pytest.raises(NotImplementedError, match="differentiated in one scale alone"):
         grad(lambda s: kl_divergence(Logistic(0.0, s), Logistic(0.0, 1.0)))(1.0)
