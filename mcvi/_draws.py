@@ -250,8 +250,8 @@ class FusedWeight:
         kernel = log_weights(
             q.sampler.noise,
             q.sampler.transport,
-            (q.scalar_log_density, q.parameters, q.constants),
-            (p.scalar_log_density, p.constants),
+            (q.log_density, q.parameters, q.constants),
+            (p.log_density, p.constants),
         )
         first = draws.first(block)
         tile = tile_rows(1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -40,8 +41,11 @@ class FromNoise(Sampler):
     """A draw is ``transport(e, parameters)`` of one number that the kernel `noise` draws."""
 
     def __init__(self, noise: Any, transport: Any, parameters: int) -> None:
-        self.noise, self.transport = noise, transport
-        self._in_place = in_place(transport, parameters)
+        self.noise, self.transport, self._parameters = noise, transport, parameters
+
+    @cached_property
+    def _in_place(self) -> Any:
+        return in_place(self.transport, self._parameters)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         rows = tile_rows(elements)
@@ -67,7 +71,11 @@ class FromUniformPair(Sampler):
     """A draw is ``transport(u, v, parameters)`` of two uniforms on (0, 1)."""
 
     def __init__(self, transport: Any, parameters: int) -> None:
-        self._transport = in_place_pair(transport, parameters)
+        self._function, self._parameters = transport, parameters
+
+    @cached_property
+    def _transport(self) -> Any:
+        return in_place_pair(self._function, self._parameters)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         rows = tile_rows(elements)
@@ -84,7 +92,11 @@ class ByElement(Sampler):
     """
 
     def __init__(self, draw: Any, parameters: int) -> None:
-        self._draw = element_draws(draw, parameters)
+        self._function, self._parameters = draw, parameters
+
+    @cached_property
+    def _draw(self) -> Any:
+        return element_draws(self._function, self._parameters)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         self._draw(*key.words, _FIRST, first * elements, parameters, out)
@@ -94,7 +106,11 @@ class Prepared(Sampler):
     """Another sampler, whose function takes constants that are worked out from the parameters once, not once a draw."""
 
     def __init__(self, prepare: Any, parameters: int, constants: int, sampler: Sampler) -> None:
-        self._prepare, self._constants, self._sampler = table(prepare, parameters), constants, sampler
+        self._function, self._parameters, self._constants, self._sampler = prepare, parameters, constants, sampler
+
+    @cached_property
+    def _prepare(self) -> Any:
+        return table(self._function, self._parameters)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         constants = np.empty((self._constants, parameters.shape[1]))
@@ -104,7 +120,7 @@ class Prepared(Sampler):
 
 @dataclass(frozen=True)
 class Maths:
-    """The compiled mathematics of a one-dimensional family, made from its scalar functions.
+    """The mathematics of a one-dimensional family: its scalar functions, and the array loops made of them.
 
     Parameters
     ----------
@@ -126,26 +142,25 @@ class Maths:
     log_density: Callable[..., Any]
     score: Callable[..., Any]
     sampler: Sampler
-    #: The scalar function itself, for loops over more than one family.
-    scalar_log_density: Callable[..., Any]
 
-    @classmethod
-    def of(
-        cls, *, parameters: int, constants: int, prepare: Any, log_density: Any, score: Any, sampler: Sampler
-    ) -> "Maths":
-        """Make the array loops from scalar functions."""
-        return cls(
-            parameters,
-            constants,
-            table(prepare, parameters),
-            elementwise(log_density, constants),
-            elementwise_tuple(score, constants),
-            sampler,
-            log_density,
-        )
+    # The array loops are made when first used: a family that is only imported costs nothing.
+
+    @cached_property
+    def _prepare_columns(self) -> Any:
+        return table(self.prepare, self.parameters)
+
+    @cached_property
+    def log_densities(self) -> Any:
+        """The kernel that sets ``out[i] = log_density(x[i], constants of i)``: ``(x, constants, out)``."""
+        return elementwise(self.log_density, self.constants)
+
+    @cached_property
+    def scores(self) -> Any:
+        """The kernel that sets column `i` of `out` to ``score(x[i], constants of i)``: ``(x, constants, out)``."""
+        return elementwise_tuple(self.score, self.constants)
 
     def prepared(self, columns: FloatArray) -> FloatArray:
         """Return the table of constants for a table of parameters."""
         out = np.empty((self.constants, columns.shape[1]))
-        self.prepare(columns, out)
+        self._prepare_columns(columns, out)
         return out

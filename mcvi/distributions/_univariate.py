@@ -88,7 +88,7 @@ class Univariate(Distribution):
     def _log_prob_block(self, z: FloatArray) -> FloatArray:
         flat = z.reshape(-1)
         out = np.empty(flat.size)
-        self._maths.log_density(flat, self._table, out)
+        self._maths.log_densities(flat, self._table, out)
         return out.reshape(len(z) if z.ndim else 1, -1)
 
     def score(self, value: Any) -> dict[str, Any]:
@@ -150,7 +150,7 @@ def _aligned(maths: Maths, value: Any, parameters: tuple[Any, ...]) -> tuple[Any
 def _scores(maths: Maths, value: Any, parameters: tuple[Any, ...]) -> FloatArray:
     flat, constants, shape = _aligned(maths, value, parameters)
     rows = np.empty((1 + maths.parameters, flat.size))
-    maths.score(flat, constants, rows)
+    maths.scores(flat, constants, rows)
     return rows.reshape(-1, *shape)
 
 
@@ -159,7 +159,7 @@ def _log_density(value: Any, *parameters: Any, maths: Maths) -> FloatArray:
     """Return the log density of a family as a function that autograd can differentiate."""
     flat, constants, shape = _aligned(maths, value, parameters)
     out = np.empty(flat.size)
-    maths.log_density(flat, constants, out)
+    maths.log_densities(flat, constants, out)
     return out.reshape(shape)
 
 

@@ -81,7 +81,7 @@ class Bernoulli(Odds):
     discrete = True
     _rules: ClassVar = {"logits": "finite", "probs": "probability"}
     _maths = either(
-        logits=Maths.of(
+        logits=Maths(
             parameters=1,
             constants=4,
             prepare=_prepare_logits,
@@ -89,7 +89,7 @@ class Bernoulli(Odds):
             score=_score,
             sampler=FromUniform(_draw_logits, 1),
         ),
-        probs=Maths.of(
+        probs=Maths(
             parameters=1,
             constants=4,
             prepare=_prepare_probs,

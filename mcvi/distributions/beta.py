@@ -141,7 +141,7 @@ class Beta(Univariate):
     concentration0: ArrayLike
 
     _rules = {"concentration1": "positive", "concentration0": "positive"}
-    _maths = Maths.of(
+    _maths = Maths(
         parameters=2,
         constants=13,
         prepare=_prepare,

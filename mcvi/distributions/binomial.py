@@ -72,7 +72,7 @@ def _constants_of_probs(parameters: Any) -> Any:
 
 
 def _page(prepare: Any, sampler_constants: Any) -> Maths:
-    return Maths.of(
+    return Maths(
         parameters=2,
         constants=6,
         prepare=prepare,

@@ -70,7 +70,7 @@ class Exponential(Univariate):
     pathwise = True
     _standard = (1.0,)
     _rules = {"rate": "positive"}
-    _maths = Maths.of(
+    _maths = Maths(
         parameters=1,
         constants=2,
         prepare=_prepare,

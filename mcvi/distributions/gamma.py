@@ -114,7 +114,7 @@ class Gamma(Univariate):
     rate: ArrayLike
 
     _rules = {"concentration": "positive", "rate": "positive"}
-    _maths = Maths.of(
+    _maths = Maths(
         parameters=2,
         constants=9,
         prepare=_prepare,

@@ -57,7 +57,7 @@ def _draw_probs(u: float, parameters: Any) -> Any:
 
 
 def _page(prepare: Any, draw: Any) -> Maths:
-    return Maths.of(
+    return Maths(
         parameters=1,
         constants=4,
         prepare=prepare,

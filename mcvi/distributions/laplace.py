@@ -74,7 +74,7 @@ class Laplace(SymmetricLocationScale):
     loc: ArrayLike
     scale: ArrayLike
 
-    _maths = Maths.of(
+    _maths = Maths(
         parameters=2,
         constants=3,
         prepare=_prepare,

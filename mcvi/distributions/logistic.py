@@ -71,7 +71,7 @@ class Logistic(SymmetricLocationScale):
     loc: ArrayLike
     scale: ArrayLike
 
-    _maths = Maths.of(
+    _maths = Maths(
         parameters=2,
         constants=3,
         prepare=_prepare,

@@ -75,7 +75,7 @@ class _GammaPoisson(Sampler):
 
 
 def _page(prepare: Any, by_logits: bool) -> Maths:
-    return Maths.of(
+    return Maths(
         parameters=2,
         constants=8,
         prepare=prepare,

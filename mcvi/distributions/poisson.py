@@ -59,7 +59,7 @@ def _constants_of_log_rate(parameters: Any) -> Any:
 
 
 def _page(prepare: Any, sampler_constants: Any) -> Maths:
-    return Maths.of(
+    return Maths(
         parameters=1,
         constants=4,
         prepare=prepare,

@@ -114,7 +114,7 @@ class StudentT(SymmetricLocationScale):
     pathwise = False
     _standard = None
     _rules = {"df": "positive", "loc": "finite", "scale": "positive"}
-    _maths = Maths.of(
+    _maths = Maths(
         parameters=3,
         constants=7,
         prepare=_prepare,

@@ -77,7 +77,7 @@ class Uniform(Univariate):
     pathwise = True
     _standard = (0.0, 1.0)
     _rules = {"low": "finite", "high": "finite"}
-    _maths = Maths.of(
+    _maths = Maths(
         parameters=2,
         constants=4,
         prepare=_prepare,

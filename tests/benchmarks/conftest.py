@@ -29,12 +29,10 @@ def ratio(benchmark):
         for _ in range(rounds):
             best_ours = min(best_ours, _seconds(ours))
             best_theirs = min(best_theirs, _seconds(theirs))
-        benchmark.extra_info["times faster"] = round(best_theirs / best_ours, 2)
-        benchmark.extra_info["ours, seconds"] = best_ours
-        benchmark.pedantic(ours, rounds=3)
         times = best_theirs / best_ours
-        print(f"\n{benchmark.name}: ours {best_ours:.3g} s, theirs {best_theirs:.3g} s: {times:.1f} times")
-        return times
+        benchmark.extra_info.update({"times faster": round(times, 2), "ours, seconds": best_ours})
+        benchmark.pedantic(ours, rounds=3)
+        print(f"\n{benchmark.name}: ours {best_ours:.3g} s, theirs {best_theirs:.3g} s: {times:.2f} times")
 
     return measure
 
