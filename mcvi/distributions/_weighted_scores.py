@@ -31,7 +31,7 @@ def weighted_scores(maths: Any, table: FloatArray, value: Any, weights: Any, bat
         size = (last - first) * columns
         if size != tile.shape[1]:
             tile = np.empty((1 + maths.parameters, size))
-        maths.score(flat[first * columns : first * columns + size], table, tile)
+        maths.scores(flat[first * columns : first * columns + size], table, tile)
         total += _summed(tile.reshape(-1, last - first, columns), weights[first:last])
     return total.reshape(-1, *batch)
 
