@@ -5,6 +5,7 @@ Each function takes what a caller passed and returns it in the form that the res
 
 import operator
 from collections.abc import Callable
+from math import isnan
 from typing import Any
 
 import numpy as np
@@ -84,9 +85,9 @@ def real_array(value: Any, name: str) -> Any:
     return array.astype(np.float64)
 
 
-def draws(z: Any, batch_shape: tuple[int, ...], event_shape: tuple[int, ...]) -> Any:
+def draws(z: Any, batch_shape: tuple[int, ...], event_shape: tuple[int, ...], *, discrete: bool = False) -> Any:
     """Return draws given by the caller as an array ``(n, *batch_shape, *event_shape)``, n >= 1."""
-    z = real_array(z, "z")
+    z = z if discrete and np.asarray(value_of(z)).dtype.kind in "iu" else real_array(z, "z")
     shape, wanted = np.shape(value_of(z)), (*batch_shape, *event_shape)
     if len(shape) != len(wanted) + 1 or shape[1:] != wanted:
         expected = ", ".join(["n", *map(str, wanted)]) + ("," if not wanted else "")
@@ -113,7 +114,11 @@ def result_shape(result: Any, expected: tuple[int, ...], name: str) -> Any:
 
 
 def sample_shape(z: Any, expected: tuple[int, ...]) -> Any:
-    """Check the shape of what a user's distribution drew."""
+    """Return what a user's distribution drew, if its shape is right; whole numbers stay whole numbers."""
+    if is_traced(z):
+        return z
+    z = np.asarray(z)
+    z = z if z.dtype.kind in "iu" else real_array(z, "what q.sample returned")
     if z.shape != expected:
         raise ValueError(f"q.sample(n={expected[0]}) returned shape {z.shape}; expected {expected}.")
     return z
@@ -131,6 +136,8 @@ def real_scalar(value: Any, name: str) -> float:
 
 def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...], name: str, target_name: str) -> None:
     """Check that an argument of `shape` broadcasts to `target`."""
+    if shape in (target, ()):
+        return
     try:
         fits = np.broadcast_shapes(shape, target) == target
     except ValueError:
@@ -140,7 +147,9 @@ def broadcasts_to(shape: tuple[int, ...], target: tuple[int, ...], name: str, ta
 
 
 def order(alpha: Any, name: str = "alpha") -> Any:
-    """Return a Renyi order as a float array; any real number, and +-inf for the limits."""
+    """Return a Renyi order as a float or a float array; any real number, and +-inf for the limits."""
+    if type(alpha) is float and not isnan(alpha):
+        return alpha
     alpha = real_array(alpha, name)
     held = np.asarray(value_of(alpha))
     bad = np.isnan(held)

@@ -52,7 +52,8 @@ class Draws:
         _checks.distribution(q, name)
         _checks.one_source_of_draws(n, z)
         if z is not None:
-            z = _checks.draws(z, tuple(q.batch_shape), tuple(q.event_shape))
+            discrete = getattr(q, "discrete", False)
+            z = _checks.draws(z, tuple(q.batch_shape), tuple(q.event_shape), discrete=discrete)
             return cls(q, len(z), z)
         return cls(q, _checks.draw_count(n), None, as_key(rng))
 
@@ -81,28 +82,40 @@ class Draws:
             return self.z[first : first + count]
         assert self.key is not None
         if isinstance(self.q, Distribution):
-            return self.q._draw(self.key, first, count)
-        z = _checks.real_array(self.q.sample(count, rng=generator(self.key, block)), "what q.sample returned")
+            z = self.q._draw(self.key, first, count)
+            return z.astype(np.int64) if self.q.discrete else z
+        z = _checks.sample_shape(
+            self.q.sample(count, rng=generator(self.key, block)), (count, *self.batch_shape, *self.q.event_shape)
+        )
         if is_traced(z):
             raise Traced
-        return _checks.sample_shape(z, (count, *self.batch_shape, *self.q.event_shape))
+        return z
 
     def whole(self) -> Any:
         """Return all draws at once, with their derivatives in the parameters of `q`, for a traced pass."""
         q = self.q
         if self.z is not None:
             return self.z
-        blocks = range(self.blocks)
-        if getattr(q, "is_traced", not isinstance(q, Distribution)) and _has_transport(q):
-            noise = [self._noise(block) for block in blocks]
-            return q.transport(np.concatenate(noise))
-        if isinstance(q, Distribution) and q.is_traced:
+        if isinstance(q, Distribution):
+            traced, pathwise = q.is_traced, q.pathwise
+        else:
+            traced, pathwise = self._is_traced(), hasattr(q, "transport") and hasattr(q, "noise")
+        if not traced:
+            return np.concatenate([self.block(block) for block in range(self.blocks)])
+        if not pathwise:
             raise NotImplementedError(
                 f"{type(q).__name__} has no pathwise derivative of its draws, so that a gradient through n= draws "
                 "of it would be wrong. Use expectation(..., gradient='score'), or a surrogate loss, or pass draws with "
                 "z=, which count as constants."
             )
-        return np.concatenate([self.block(block) for block in blocks])
+        return q.transport(np.concatenate([self._noise(block) for block in range(self.blocks)]))
+
+    def _is_traced(self) -> bool:
+        """Tell whether the parameters of a user's distribution are traced: whether its draws or their density are."""
+        try:
+            return is_traced(self.q.log_prob(self.block(0)[:1]))
+        except Traced:
+            return True
 
     def _noise(self, block: int) -> Any:
         assert self.key is not None
@@ -119,10 +132,6 @@ class Draws:
         q = self.q.untraced if isinstance(self.q, Distribution) else self.q
         plain = Draws(q, self.n, None, self.key)
         return np.concatenate([plain.block(block) for block in range(plain.blocks)])
-
-
-def _has_transport(q: Any) -> bool:
-    return q.pathwise if isinstance(q, Distribution) else hasattr(q, "transport") and hasattr(q, "noise")
 
 
 def is_compiled(function: Any) -> bool:

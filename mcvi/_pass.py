@@ -142,7 +142,7 @@ def _raise_floors(floors: FloatArray | None, total: Total) -> FloatArray | None:
 
 def warn_of_zero_weights(log_largest: FloatArray, n: int) -> None:
     """Warn if some member of the batch has no draw with a weight above zero."""
-    if (log_largest == -np.inf).any():
+    if log_largest.min(initial=np.inf) == -np.inf:
         warn(
             f"all {n} draws have zero weight: q and log_p may not share support.",
             ZeroWeightWarning,

@@ -30,7 +30,10 @@ class Power:
     def of(cls, power: Any, batch_shape: tuple[int, ...]) -> "Power":
         """Broadcast a power to the columns of a batch."""
         value = np.full(batch_shape, power, np.float64).reshape(-1)
-        least, most = float(value.min(initial=np.inf)), float(value.max(initial=-np.inf))
+        if value.size == 1:
+            least = most = value.item()
+        else:
+            least, most = float(value.min(initial=np.inf)), float(value.max(initial=-np.inf))
         extreme = most == np.inf or least == -np.inf
         small = least < SMALL_POWER and most > -SMALL_POWER and bool((np.abs(value) < SMALL_POWER).any())
         signs = (1,) * (most > 0) + (-1,) * (least < 0)

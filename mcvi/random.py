@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.noise import normals, uniforms
-from mcvi._typing import FloatArray, RNGLike
+from mcvi._kernels.noise import normals, round_to_float32, uniforms
+from mcvi._typing import Array, FloatArray, RNGLike
 
-__all__ = ["STREAM_VERSION", "Key", "as_key", "generator", "tile_rows"]
+__all__ = ["STREAM_VERSION", "Key", "as_key", "generator", "standard_normals", "standard_uniforms", "tile_rows"]
 
 #: Changes when the same key gives other draws.
 STREAM_VERSION = 1
@@ -114,18 +114,26 @@ def tile_rows(elements: int) -> int:
     return max(2, 2 * (_TILE // 2 // max(elements, 1)))
 
 
+def standard_uniforms(key: Key, first: int, count: int, elements: int, slot: int = 0, dtype: Any = np.float64) -> Array:
+    """Return the uniforms on (0, 1) of draws `first` to ``first + count`` as a flat array; `first` begins a tile.
+
+    float32 numbers are those of float64, rounded to the middles of 2**23 cells: strictly inside (0, 1) as well.
+    """
+    out = _filled(uniforms, key, slot, first, count, elements)
+    if dtype == np.float64:
+        return out
+    rounded = np.empty(out.size, np.float32)
+    round_to_float32(out, rounded)
+    return rounded
+
+
+def standard_normals(key: Key, first: int, count: int, elements: int, slot: int = 0, dtype: Any = np.float64) -> Array:
+    """Return the standard normals of draws `first` to ``first + count`` as a flat array; `first` begins a tile."""
+    return _filled(normals, key, slot, first, count, elements).astype(dtype, copy=False)
+
+
 def _filled(fill: Any, key: Key, slot: int, first: int, count: int, elements: int) -> FloatArray:
     rows = tile_rows(elements)
     out = np.empty(count * elements)
     fill(*key.words, np.uint64(slot), first // rows, rows * elements, out)
     return out
-
-
-def standard_uniforms(key: Key, first: int, count: int, elements: int, slot: int = 0) -> FloatArray:
-    """Return the uniforms of draws `first` to ``first + count`` as a flat array; `first` begins a tile."""
-    return _filled(uniforms, key, slot, first, count, elements)
-
-
-def standard_normals(key: Key, first: int, count: int, elements: int, slot: int = 0) -> FloatArray:
-    """Return the standard normals of draws `first` to ``first + count`` as a flat array; `first` begins a tile."""
-    return _filled(normals, key, slot, first, count, elements)

@@ -237,3 +237,52 @@ def test_renyi_alpha_checks_its_arguments():
     with pytest.raises(ValueError, match="decay_time must be positive; got 0"):
         mcvi.renyi_alpha(1, 0, 0.0)
     assert mcvi.renyi_alpha(1e6, 3, 0.25) == 0.25
+
+
+class Shifted:
+    """A user's location family, with or without what a pathwise derivative needs."""
+
+    batch_shape = ()
+    event_shape = ()
+
+    def __init__(self, loc):
+        self.loc = loc
+
+    def sample(self, n, *, rng):
+        return float(getattr(self.loc, "_value", self.loc)) + rng.standard_normal(n)
+
+    def log_prob(self, z):
+        return -0.5 * (z - self.loc) ** 2
+
+
+class Pathwise(Shifted):
+    def noise(self, n, *, rng):
+        return rng.standard_normal(n)
+
+    def transport(self, noise):
+        return self.loc + noise
+
+
+def test_a_users_class_has_a_gradient_if_it_can_transport_noise_and_is_refused_if_not():
+    def objective(family):
+        return lambda m: mcvi.elbo_ratio(lambda z: -0.5 * (z - 1.0) ** 2, family(m), n=20_000, rng=0, form="sample")
+
+    assert grad(objective(Pathwise))(0.0) == pytest.approx(1.0, abs=0.05)
+    with pytest.raises(NotImplementedError, match="Shifted has no pathwise derivative"):
+        grad(objective(Shifted))(0.0)
+
+    def of_target(m):
+        return mcvi.elbo_ratio(lambda z: -0.5 * (z - m) ** 2, Shifted(0.0), n=20_000, rng=0, form="sample")
+
+    assert grad(of_target)(1.0) == pytest.approx(-1.0, abs=0.05)
+
+
+def test_functions_of_a_discrete_distribution_get_whole_numbers():
+    from mcvi.distributions import Categorical
+
+    values = np.array([1.0, 10.0, 100.0])
+    q = Categorical(probs=[0.5, 0.25, 0.25])
+    e = mcvi.expectation(lambda k: values[k], q, n=100_000, rng=0)
+    assert_estimates(e, 28.0, resolves=2.0)
+    assert float(mcvi.expectation(lambda k: values[k], q, z=[0, 1, 2])) == 37.0
+    assert mcvi.renyi_ratio(q.log_prob, q, 0.5, n=100, rng=0) == 0.0

@@ -14,8 +14,6 @@ from mcvi._kernels.elementary import log_positive, sincos2pi
 from mcvi._kernels.jit import kernel, scalar
 from mcvi._kernels.threefry import threefry, unit_interval
 
-FLOAT32_STEP = np.float32(2.0**-23)
-
 
 @scalar
 def uniform_tile(key0: Any, key1: Any, slot: Any, t: int, half: int, out: Any) -> None:

@@ -72,3 +72,11 @@ def test_float32_uniforms_lie_strictly_inside():
     assert (out > 0).all()
     assert (out < 1).all()
     assert out.dtype == np.float32
+
+
+def test_float32_draws_are_those_of_float64_rounded():
+    key = as_key(5)
+    for fill in (standard_uniforms, standard_normals):
+        wide, narrow = fill(key, 0, 5000, 1), fill(key, 0, 5000, 1, dtype=np.float32)
+        assert narrow.dtype == np.float32
+        np.testing.assert_allclose(narrow, wide, atol=2.0**-24 if fill is standard_uniforms else 3e-7)
