@@ -1,0 +1,272 @@
+"""What a distribution promises, checked by using it: for the author of a class of their own."""
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from mcvi._typing import Array, FloatArray
+from mcvi.testing._laws import FALSE_FAIL, Z, law_of_arrays, law_of_counts, law_of_numbers
+
+__all__ = ["check_distribution"]
+
+_DRAWS = 50_000
+_NUMBERS = 2_000_000
+_MEMBERS = 3
+
+
+def check_distribution(dist: Any, *, rng: int = 0) -> None:
+    r"""Check that an object is a distribution that the estimators can work with.
+
+    It is drawn from and evaluated some 50,000 times. Checked are: the two shapes; the shape and dtype of what `sample`
+    and `log_prob` return; that draws repeat with the state of the Generator; that each row of draws is evaluated on its
+    own; nan and infinite values; and that the draws follow the density. Of a number: Kolmogorov's test against the
+    integral of ``exp(log_prob)``, which must be one, or frequencies against probabilities. Of an array: the integral by
+    importance sampling, and the mean of :math:`p(z+\delta)/p(z)`, which must be one. Where they exist, `entropy`,
+    `mean`, `variance`, `noise` and `transport` are compared with the draws.
+
+    Parameters
+    ----------
+    dist : object
+        An instance of your class, or of a family.
+    rng : int
+        Seed of the draws. A correct class fails for one seed in about 10^7.
+
+    Raises
+    ------
+    ValueError
+        Something is wrong: the text lists all that was found, a sentence each.
+
+    Notes
+    -----
+    It cannot see a fault that changes a probability by less than about 0.015, or a wrong normalisation on a surface
+    such as the simplex or in more than eight dimensions.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mcvi.testing import check_distribution
+    >>> class Shifted:
+    ...     batch_shape = event_shape = ()
+    ...     def sample(self, n, *, rng):
+    ...         return 1.0 + rng.standard_normal(n)
+    ...     def log_prob(self, z):
+    ...         return -0.5 * (z - 1.0) ** 2
+    >>> check_distribution(Shifted())
+    Traceback (most recent call last):
+    ValueError: Shifted is not yet a distribution:
+    - exp(log_prob) integrates to 2.507, not to 1: is a constant missing?
+    """
+    check = _Check(dist, rng)
+    check.run()
+    if check.problems:
+        listing = "\n".join(f"- {problem}" for problem in check.problems)
+        raise ValueError(f"{type(dist).__name__} is not yet a distribution:\n{listing}")
+
+
+class _Stop(Exception):
+    """What follows cannot be checked."""
+
+
+@dataclass
+class _Check:
+    dist: Any
+    seed: int
+    problems: list[str] = field(default_factory=list)
+
+    def say(self, problem: str, *, stop: bool = False) -> None:
+        self.problems.append(problem)
+        if stop:
+            raise _Stop
+
+    def run(self) -> None:
+        try:
+            self.shapes()
+            self.draws()
+            self.densities()
+        except _Stop:
+            return
+        for check in (self.rows, self.odd_values, self.law, self.closed_forms, self.transported):
+            try:
+                check()
+            except _Stop:
+                continue
+
+    def call(self, what: str, function: Callable[[], Any], *, stop: bool = True) -> Any:
+        """Call the user's method; an exception or a warning is a problem, and not ours."""
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                result = function()
+            except NotImplementedError:
+                raise
+            except Exception as error:
+                self.say(f"{what} raised {type(error).__name__}: {error}")
+                raise _Stop from None
+        for warning in {str(warning.message): warning for warning in caught}.values():
+            self.say(f"{what} warned: {warning.message}.")
+        return result
+
+    def generator(self, stream: int = 0) -> np.random.Generator:
+        return np.random.default_rng([self.seed, stream])
+
+    # What there is
+
+    def shapes(self) -> None:
+        for name in ("batch_shape", "event_shape"):
+            shape = getattr(self.dist, name, None)
+            if not isinstance(shape, tuple) or not all(isinstance(size, (int, np.integer)) for size in shape):
+                got = "nothing" if shape is None else repr(shape)
+                self.say(f"{name} must be a tuple of ints; got {got}.")
+        for name in ("sample", "log_prob"):
+            if not callable(getattr(self.dist, name, None)):
+                self.say(f"{name} is missing: it must be a method.")
+        if self.problems:
+            raise _Stop
+        self.batch, self.event = tuple(self.dist.batch_shape), tuple(self.dist.event_shape)
+
+    def sample(self, n: int, stream: int = 0) -> Array:
+        z = self.call(f"sample({n}, rng=a Generator)", lambda: self.dist.sample(n, rng=self.generator(stream)))
+        expected = (n, *self.batch, *self.event)
+        if np.shape(z) != expected:
+            self.say(f"sample({n}) must have shape {expected}, draws first; got {np.shape(z)}.", stop=True)
+        z = np.asarray(z)
+        if z.dtype.kind not in "fiub":
+            self.say(f"sample({n}) must be real numbers; got dtype {z.dtype}.", stop=True)
+        return z
+
+    def draws(self) -> None:
+        elements = max(prod(self.batch) * prod(self.event), 1)
+        self.n = max(1000, min(_DRAWS, _NUMBERS // elements))
+        self.sample(1)
+        self.z = self.sample(self.n)
+        if np.isnan(self.z).any():
+            self.say("sample returned nan.", stop=True)
+        if not np.array_equal(self.z, self.sample(self.n)):
+            self.say(
+                "sample gives other draws for a Generator of the same state: all randomness must come from rng.",
+                stop=True,
+            )
+        if np.ptp(self.z, axis=0).any() and np.array_equal(self.z, self.sample(self.n, stream=1)):
+            self.say("sample gives the same draws for another Generator: the draws must come from rng.", stop=True)
+        self.discrete = bool(self.z.dtype.kind in "iub" or np.all(self.z == np.round(self.z)))
+
+    def log_prob(self, z: Array, what: str = "log_prob of the draws") -> FloatArray:
+        result = self.call(what, lambda: self.dist.log_prob(z))
+        expected = (len(z), *self.batch)
+        if np.shape(result) != expected:
+            self.say(f"{what} must have shape {expected}; got {np.shape(result)}.", stop=True)
+        result = np.asarray(result)
+        if result.dtype.kind != "f":
+            self.say(f"{what} must be floats; got dtype {result.dtype}.", stop=True)
+        return result.astype(np.float64)
+
+    def densities(self) -> None:
+        given = self.z.copy()
+        self.log_p = self.log_prob(self.z)
+        if not np.array_equal(given, self.z):
+            self.say("log_prob changes the array that it is given.", stop=True)
+        for bad, text in (
+            (np.isnan(self.log_p), "nan"),
+            (self.log_p == -np.inf, "-inf: the support of log_prob must hold every draw"),
+        ):
+            if bad.any():
+                index = tuple(int(i) for i in np.argwhere(bad)[0])
+                value = np.array2string(self.z[index], threshold=6)
+                self.say(f"log_prob of {bad.sum()} of the draws is {text}; first at draw {index}, {value}.", stop=True)
+
+    # How values are treated
+
+    def rows(self) -> None:
+        few = self.z[:5]
+        alone = np.concatenate([self.log_prob(few[i : i + 1], "log_prob of one draw") for i in range(len(few))])
+        if not np.allclose(alone, self.log_p[:5], rtol=1e-6, atol=1e-6):
+            self.say("log_prob of a draw depends on the draws beside it: it must not reduce over the first axis.")
+
+    def odd_values(self) -> None:
+        z = self.z[:3].astype(np.float64)
+        for value, wanted in ((np.nan, "nan"), (np.inf, "-inf"), (-np.inf, "-inf")):
+            odd = z.copy()
+            odd.reshape(3, -1)[1, :: max(prod(self.event), 1)] = value
+            what = f"log_prob of a draw with {value} in it"
+            result = self.log_prob(odd, what)
+            right = np.isnan(result[1]) if wanted == "nan" else result[1] == -np.inf
+            if not np.all(right):
+                self.say(f"{what} must be {wanted}; got {np.ravel(result[1])[0]}.")
+            if not np.allclose(result[[0, 2]], self.log_p[[0, 2]], rtol=1e-6, atol=1e-6):
+                self.say(f"{what} changes the results of the draws beside it.")
+
+    # Whether the draws follow the density
+
+    def law(self) -> None:
+        members = prod(self.batch)
+        for member in np.unique(np.linspace(0, members - 1, min(members, _MEMBERS)).astype(int)):
+            where = f" (batch member {np.unravel_index(member, self.batch)})" if self.batch else ""
+            z = self.z.reshape(self.n, members, *self.event)[:, member]
+            log_p = self.log_p.reshape(self.n, members)[:, member]
+
+            def density(x: Array, member: int = int(member)) -> FloatArray:
+                wide = np.empty((len(x), members, *self.event), np.float64)
+                wide[...] = x[:, None]
+                shaped = wide.reshape(len(x), *self.batch, *self.event)
+                with warnings.catch_warnings():
+                    warnings.simplefilter("ignore")
+                    return np.asarray(self.dist.log_prob(shaped), np.float64).reshape(len(x), members)[:, member]
+
+            if self.event:
+                law_of_arrays(
+                    z.reshape(self.n, *self.event), log_p, density, self.generator(2), self.discrete, where, self.say
+                )
+            elif self.discrete:
+                law_of_counts(z, log_p, density, where, self.say)
+            else:
+                law_of_numbers(z, density, where, self.say)
+
+    def closed_forms(self) -> None:
+        with np.errstate(invalid="ignore", over="ignore"):
+            deviations = (self.z - self.z.mean(axis=0)) ** 2
+            for name, values, shape in (
+                ("entropy", -self.log_p, self.batch),
+                ("mean", self.z.astype(np.float64), self.batch + self.event),
+                ("variance", deviations, self.batch + self.event),
+            ):
+                if callable(getattr(self.dist, name, None)):
+                    self.compare(name, values, shape)
+
+    def compare(self, name: str, values: Array, shape: tuple[int, ...]) -> None:
+        try:
+            result = self.call(f"{name}()", getattr(self.dist, name))
+        except NotImplementedError:
+            return
+        if np.shape(result) != shape:
+            self.say(f"{name}() must have shape {shape}; got {np.shape(result)}.", stop=True)
+        mean, error = values.mean(axis=0), values.std(axis=0) / np.sqrt(self.n)
+        # A variance that a few draws dominate says nothing.
+        trusted = np.isfinite(result) & np.isfinite(error) & (abs(values - mean).max(axis=0) < 0.1 * self.n * error)
+        off = trusted & (np.abs(result - mean) > Z * error + 1e-6 * np.abs(mean) + 1e-12)
+        if np.any(off):
+            index = tuple(int(i) for i in np.argwhere(off)[0]) if shape else ()
+            found, wrong = np.asarray(mean)[index], np.asarray(result)[index]
+            at = f" at {index}" if index else ""
+            self.say(f"{name}() is {wrong:.6g}{at}, but the draws say {found:.6g} ± {np.asarray(error)[index]:.2g}.")
+
+    def transported(self) -> None:
+        if not (hasattr(self.dist, "transport") and hasattr(self.dist, "noise")):
+            return
+        try:
+            noise = self.call("noise(n, rng=a Generator)", lambda: self.dist.noise(self.n, rng=self.generator(3)))
+            moved = self.call("transport(noise)", lambda: self.dist.transport(noise))
+        except NotImplementedError:
+            return
+        if np.shape(moved) != self.z.shape:
+            self.say(f"transport(noise({self.n})) must have shape {self.z.shape}; got {np.shape(moved)}.", stop=True)
+        limit = np.sqrt(2 * np.log(2 / FALSE_FAIL) / self.n) * 1.5
+        columns = [np.asarray(x, np.float64).reshape(self.n, -1)[:, :10] for x in (moved, self.z)]
+        for a, b in zip(*(np.sort(column, axis=0).T for column in columns), strict=True):
+            both = np.concatenate([a, b])
+            distance = np.abs(np.searchsorted(a, both, "right") - np.searchsorted(b, both, "right")).max() / self.n
+            if distance > limit:
+                self.say(f"transport(noise) are not draws of sample: their cdfs differ by {distance:.2g}.", stop=True)

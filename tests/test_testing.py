@@ -1,0 +1,200 @@
+"""check_distribution: passes what is right, and finds what is wrong."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from mcvi import distributions as d
+from mcvi.testing import check_distribution
+
+TRIL = np.array([[1.0, 0.0], [0.9, 0.5]])
+RIGHT = [
+    d.Normal([0.0, 1.0], 2.0),
+    d.Laplace(0.0, 1e-3),
+    d.Logistic(100.0, 3.0),
+    d.StudentT(1.0, 0.0, 1.0),
+    d.Uniform(-1.0, 2.0),
+    d.Exponential([[0.5], [2.0]]),
+    d.Gamma([0.5, 1.0, 30.0], 2.0),
+    d.Beta(0.5, [0.5, 2.0]),
+    d.Bernoulli(probs=[0.0, 0.3, 1.0]),
+    d.Binomial(10, probs=0.3),
+    d.Categorical(probs=[[0.2, 0.3, 0.5], [1.0, 0.0, 0.0]]),
+    d.OneHotCategorical(logits=[0.0, 1.0, -1.0]),
+    d.Geometric(probs=0.01),
+    d.NegativeBinomial(2.5, probs=0.5),
+    d.Poisson([0.0, 3.0, 1e6]),
+    d.Dirichlet([0.5, 1.0, 2.0]),
+    d.MultivariateNormalDiag(np.zeros(3), [1.0, 2.0, 3.0]),
+    d.MultivariateNormalTriL(np.zeros((2, 2)), TRIL),
+    d.Independent(d.Gamma([2.0, 3.0], 1.0), 1),
+    d.Independent(d.Poisson([2.0, 3.0]), 1),
+]
+
+
+@pytest.mark.parametrize("dist", RIGHT, ids=lambda dist: type(dist).__name__)
+def test_families_of_the_library_pass(dist):
+    assert check_distribution(dist) is None
+
+
+class Half:
+    """The half-normal distribution: right in every respect."""
+
+    batch_shape = ()
+    event_shape = ()
+    scale = 1.5
+
+    def sample(self, n, *, rng):
+        return self.scale * abs(rng.standard_normal(n))
+
+    def log_prob(self, z):
+        inside = 0.5 * math.log(2 / math.pi) - math.log(self.scale) - 0.5 * (z / self.scale) ** 2
+        return np.where(z < 0, -np.inf, inside)
+
+
+class Pair:
+    """Two correlated normals: right in every respect."""
+
+    batch_shape = ()
+    event_shape = (2,)
+    law = stats.multivariate_normal([1.0, -1.0], TRIL @ TRIL.T)
+
+    def sample(self, n, *, rng):
+        return np.array([1.0, -1.0]) + rng.standard_normal((n, 2)) @ TRIL.T
+
+    def log_prob(self, z):
+        y = np.linalg.solve(TRIL, (z - np.array([1.0, -1.0]))[..., None])[..., 0]
+        result = -0.5 * np.where(np.isinf(z).any(-1), np.inf, (y**2).sum(-1)) - math.log(2 * math.pi * 0.5)
+        return np.where(np.isnan(z).any(-1), np.nan, result)
+
+
+class Die:
+    """A die: right in every respect."""
+
+    batch_shape = ()
+    event_shape = ()
+
+    def sample(self, n, *, rng):
+        return rng.integers(1, 7, n)
+
+    def log_prob(self, z):
+        known = np.where((z >= 1) & (z <= 6) & (z == np.floor(z)), -math.log(6.0), -np.inf)
+        return np.where(np.isnan(z), np.nan, known)
+
+
+@pytest.mark.parametrize("dist", [Half(), Pair(), Die()], ids=lambda dist: type(dist).__name__)
+def test_right_classes_of_a_user_pass(dist):
+    with np.errstate(invalid="ignore"):
+        assert check_distribution(dist) is None
+        assert check_distribution(dist, rng=7) is None
+
+
+def variant(base, **changes):
+    return type("Variant", (base,), changes)()
+
+
+WRONG = [
+    (variant(Half, batch_shape=1), "batch_shape must be a tuple of ints; got 1."),
+    (variant(Half, sample=None), "sample is missing: it must be a method."),
+    (variant(Half, sample=lambda self, n: None), "sample(1, rng=a Generator) raised TypeError"),
+    (
+        variant(Half, sample=lambda self, n, *, rng: rng.normal(size=(n, 1))),
+        "sample(1) must have shape (1,), draws first; got (1, 1).",
+    ),
+    (
+        variant(Half, sample=lambda self, n, *, rng: rng.normal(size=n) + 1j),
+        "sample(1) must be real numbers; got dtype complex128.",
+    ),
+    (
+        variant(Half, sample=lambda self, n, *, rng: np.random.default_rng().random(n)),
+        "all randomness must come from rng",
+    ),
+    (
+        variant(Half, sample=lambda self, n, *, rng: np.random.default_rng(1).random(n)),
+        "same draws for another Generator",
+    ),
+    (
+        variant(Half, sample=lambda self, n, *, rng: rng.standard_normal(n)),
+        "the support of log_prob must hold every draw",
+    ),
+    (
+        variant(Half, sample=lambda self, n, *, rng: 1.6 * abs(rng.standard_normal(n))),
+        "the draws do not follow log_prob: the two cdfs differ by",
+    ),
+    (
+        variant(Half, log_prob=lambda self, z: Half.log_prob(self, z)[:, None]),
+        "log_prob of the draws must have shape (50000,); got (50000, 1).",
+    ),
+    (variant(Half, log_prob=lambda self, z: Half.log_prob(self, z).sum()), "must have shape (50000,); got ()."),
+    (
+        variant(Half, log_prob=lambda self, z: Half.log_prob(self, z) + math.log(1.01)),
+        "exp(log_prob) integrates to 1.01, not to 1",
+    ),
+    (
+        variant(Half, log_prob=lambda self, z: Half.log_prob(self, z - 0 * z.mean() + z.mean())),
+        "depends on the draws beside it",
+    ),
+    (
+        variant(Half, log_prob=lambda self, z: Half.log_prob(self, np.nan_to_num(z, posinf=np.inf))),
+        "with nan in it must be nan",
+    ),
+    (
+        variant(Half, log_prob=lambda self, z: Half.log_prob(self, z) + np.where(z == np.inf, np.nan, 0)),
+        "with inf in it must be -inf; got nan.",
+    ),
+    (variant(Half, entropy=lambda self: 0.5), "entropy() is 0.5, but the draws say 1.13"),
+    (variant(Half, entropy=lambda self: [0.5]), "entropy() must have shape (); got (1,)."),
+    (variant(Half, mean=lambda self: 1.25), "mean() is 1.25, but the draws say 1.20"),
+    (
+        variant(Half, noise=lambda self, n, *, rng: rng.random(n), transport=lambda self, e: 2 * e),
+        "transport(noise) are not draws of sample",
+    ),
+    (
+        variant(Half, noise=lambda self, n, *, rng: rng.random(n), transport=lambda self, e: e[0]),
+        "must have shape (50000,); got ().",
+    ),
+    (variant(Half, log_prob=lambda self, z: np.log(np.exp(Half.log_prob(self, z)))), "warned: divide by zero"),
+    (
+        variant(Pair, sample=lambda self, n, *, rng: 1.1 * Pair.sample(self, n, rng=rng)),
+        "the draws do not follow log_prob: exp(log_prob(z + d)",
+    ),
+    (variant(Pair, log_prob=lambda self, z: Pair.log_prob(self, z) + 0.1), "exp(log_prob) integrates to 1.10"),
+    (
+        variant(Die, log_prob=lambda self, z: Die.log_prob(self, z) - 0.1),
+        "the probabilities of all that was drawn sum to 0.9048, not to 1",
+    ),
+    (
+        variant(Die, sample=lambda self, n, *, rng: np.minimum(rng.integers(1, 8, n), 6)),
+        "the draws do not follow log_prob: 6",
+    ),
+    (
+        variant(Die, log_prob=lambda self, z: Die.log_prob(self, np.where(np.isfinite(z), np.floor(z), z))),
+        "log_prob of 1.5 must be -inf",
+    ),
+]
+
+
+@pytest.mark.parametrize(("dist", "text"), WRONG, ids=range(len(WRONG)))
+def test_a_fault_is_found_and_named(dist, text):
+    with (
+        np.errstate(invalid="ignore"),
+        pytest.raises(ValueError, match=r"^Variant is not yet a distribution:\n- ") as raised,
+    ):
+        check_distribution(dist)
+    assert text in str(raised.value)
+
+
+def test_all_faults_are_listed():
+    dist = variant(Half, entropy=lambda self: 0.5, mean=lambda self: 1.25)
+    with pytest.raises(ValueError) as raised:
+        check_distribution(dist)
+    assert str(raised.value).count("\n- ") == 2
+
+
+def test_an_ability_that_is_not_implemented_is_no_fault():
+    def missing(self):
+        raise NotImplementedError("none")
+
+    assert check_distribution(variant(Half, entropy=missing, mean=missing)) is None
