@@ -1,4 +1,7 @@
-"""The speed of gradients of expected losses, as ratios in one process: ``pytest tests/benchmarks --benchmark-enable -s``."""
+"""The speed of gradients of expected losses, as ratios in one process.
+
+Run ``pytest tests/benchmarks --benchmark-enable -s``.
+"""
 
 import autograd.numpy as anp
 import numpy as np
