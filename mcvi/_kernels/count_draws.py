@@ -1,11 +1,12 @@
-"""Poisson and binomial draws with addresses: by inversion if they are few, else by transformed rejection.
+"""Poisson and binomial draws: by inversion if they are few, else by transformed rejection.
 
 Hörmann, "The transformed rejection method for generating Poisson random variables", Insurance: Mathematics and
-Economics
-12 (1993) 39, doi:10.1016/0167-6687(93)90997-4 (PTRS), and "The generation of binomial random variates", Journal of
-Statistical Computation and Simulation 46 (1993) 101, doi:10.1080/00949659308811496 (BTRS). Their acceptance tests are
-written with `log_poisson` and `log_binomial`, so that they hold for means as large as 1e300.
-Attempt `i` of an element takes the two words of slot ``slot + i``.
+Economics 12 (1993) 39, doi:10.1016/0167-6687(93)90997-4 (PTRS), and "The generation of binomial random variates",
+Journal of Statistical Computation and Simulation 46 (1993) 101, doi:10.1080/00949659308811496 (BTRS). Their acceptance
+tests are written with `log_poisson` and `log_binomial`, so that they hold for large means.
+
+The constants of a distribution begin with the mean m, a start s and a sign g: a draw is ``s + g k``, where `k` is small
+if the mean is. An attempt takes two uniforms, and returns nan if it is rejected; 0 where the mean is small.
 """
 
 import math
@@ -13,123 +14,120 @@ from typing import Any
 
 import numpy as np
 
+from mcvi._kernels.bits import column
 from mcvi._kernels.counts import log_binomial, log_poisson
 from mcvi._kernels.elementary import exp, log, log1p, log_positive
 from mcvi._kernels.jit import kernel, scalar
-from mcvi._kernels.threefry import threefry, unit_interval
 
-_ONE = np.uint64(1)
+#: Below this mean by inversion: the rejection methods begin to be valid there.
+FEW = 10.0
+#: So many counts are enough for inversion: a mean of 10 leaves 1e-28 of the probability beyond.
+TERMS = 64
+#: How many constants `poisson_constants` and `binomial_constants` return.
+POISSON, BINOMIAL = 8, 12
 
-# Where the rejection methods begin to be valid.
-_FEW = 10.0
-# Inversion stops here at the latest: a mean of 10 leaves nothing that a float64 uniform could reach.
-_MOST = 200.0
-# Above, no count is a finite number with a standard deviation: the mean itself is returned.
-_HUGE = 1e300
+_HUGE = 1e300  # rates beyond are returned as they are
 
 
 @scalar
 def poisson_constants(rate: float) -> Any:
-    """Return what `poisson_draw` takes: the rate, the first probability of inversion, and PTRS's b, a, 1/alpha, v_r."""
+    """Return the rate, start and sign, its logarithm, and PTRS's b, a, 1/alpha, v_r."""
     b = 0.931 + 2.53 * math.sqrt(rate)
-    return (
-        rate,
-        exp(-rate),
-        b,
-        -0.059 + 0.02483 * b,
-        1.1239 + 1.1328 / (b - 3.4),
-        0.9277 - 3.6224 / (b - 2.0),
-    )
+    inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
+    return rate, 0.0, 1.0, log(rate), b, -0.059 + 0.02483 * b, inverse_alpha, 0.9277 - 3.6224 / (b - 2.0)
 
 
 @scalar
-def poisson_draw(key0: Any, key1: Any, address: Any, slot: Any, constants: Any) -> Any:
-    """Return one Poisson draw."""
-    rate, none, b, a, inverse_alpha, v_r = constants
-    if rate < _FEW:
-        word, _ = threefry(key0, key1, address, slot)
-        u = unit_interval(word)
-        k, probability, total = 0.0, none, none
-        while u > total and k < _MOST:
-            k += 1.0
-            probability *= rate / k
-            total += probability
-        return k
-    if not rate < _HUGE:
-        return rate
-    while True:
-        first, second = threefry(key0, key1, address, slot)
-        slot = slot + _ONE
-        u, v = unit_interval(first) - 0.5, unit_interval(second)
-        us = 0.5 - abs(u)
-        k = np.floor((2.0 * a / us + b) * u + rate + 0.43)
-        if us >= 0.07 and v <= v_r:
-            return k
-        if k < 0.0 or (us < 0.013 and v > us):
-            continue
-        if log_positive(v * inverse_alpha / (a / (us * us) + b)) <= log_poisson(k, rate, 0.0):
-            return k
+def poisson_attempt(u: float, v: float, constants: Any) -> Any:
+    """Return a Poisson draw, or nan."""
+    rate, _, _, log_rate, b, a, inverse_alpha, v_r = constants
+    u = u - 0.5
+    us = 0.5 - abs(u)
+    k = np.floor((2.0 * a / us + b) * u + rate + 0.43)
+    height = log_positive(v * inverse_alpha / (a / (us * us) + b))
+    possible = (k >= 0.0) & ((us >= 0.013) | (v <= us))
+    accepted = ((us >= 0.07) & (v <= v_r)) | (possible & (height <= log_poisson(k, rate, log_rate)))
+    k = k if accepted else np.nan
+    k = k if rate >= FEW else 0.0
+    return k if rate < _HUGE else rate
+
+
+@scalar
+def poisson_sums(constants: Any, sums: Any) -> None:
+    """Set `sums` to the running sums of the probabilities of 0, 1, ..., the last to 1."""
+    rate = constants[0]
+    probability = exp(-rate)
+    total = probability
+    for k in range(sums.size):
+        sums[k] = min(total, 1.0)
+        probability *= rate / (k + 1.0)
+        total += probability
+    sums[sums.size - 1] = 1.0
 
 
 @scalar
 def binomial_constants(n: float, p: float, q: float) -> Any:
-    """Return what `binomial_draw` takes: n, the smaller probability, whether it is q, and the rest."""
-    flipped = p > q
-    r, other = (q, p) if flipped else (p, q)
+    """Return mean, start and sign for the rarer outcome, n, its probability r and 1 - r with logarithms, and BTRS's."""
+    start, sign, r, other = (n, -1.0, q, p) if p > q else (0.0, 1.0, p, q)
+    log_r, log_other = log(r), log1p(-r)
     spread = math.sqrt(n * r * other)
     b = 1.15 + 2.53 * spread
+    a = -0.0873 + 0.0248 * b + 0.01 * r
     mode = np.floor((n + 1.0) * r)
-    log_r, log_other = log(r), log1p(-r)
-    few = n * r < _FEW
-    return (
-        n,
-        r,
-        1.0 if flipped else 0.0,
-        log_r,
-        log_other,
-        exp(n * log_other) if few else log_binomial(mode, n, r, other, log_r, log_other),
-        b,
-        -0.0873 + 0.0248 * b + 0.01 * r,
-        (2.83 + 5.1 / b) * spread,
-        0.92 - 4.2 / b,
-    )
+    # BTRS compares with the probability of the mode: its logarithm joins that of alpha.
+    height = log((2.83 + 5.1 / b) * spread) + log_binomial(mode, n, r, other, log_r, log_other)
+    return n * r, start, sign, n, r, other, log_r, log_other, b, a, height, 0.92 - 4.2 / b
 
 
 @scalar
-def _binomial_of_smaller(key0: Any, key1: Any, address: Any, slot: Any, constants: Any) -> Any:
-    n, r, _, log_r, log_other, start, b, a, alpha, v_r = constants
-    if n * r < _FEW:
-        word, _ = threefry(key0, key1, address, slot)
-        u = unit_interval(word)
-        k, probability, total, odds = 0.0, start, start, r / (1.0 - r)
-        while u > total and k < n and k < _MOST:
-            probability *= odds * (n - k) / (k + 1.0)
-            k += 1.0
-            total += probability
-        return k
-    while True:
-        first, second = threefry(key0, key1, address, slot)
-        slot = slot + _ONE
-        u, v = unit_interval(first) - 0.5, unit_interval(second)
-        us = 0.5 - abs(u)
-        k = np.floor((2.0 * a / us + b) * u + n * r + 0.5)
-        if us >= 0.07 and v <= v_r:
-            return k
-        if k < 0.0 or k > n:
-            continue
-        if log_positive(v * alpha / (a / (us * us) + b)) <= log_binomial(k, n, r, 1.0 - r, log_r, log_other) - start:
-            return k
+def binomial_attempt(u: float, v: float, constants: Any) -> Any:
+    """Return a binomial draw, or nan."""
+    mean, start, sign, n, r, other, log_r, log_other, b, a, height, v_r = constants
+    u = u - 0.5
+    us = 0.5 - abs(u)
+    k = np.floor((2.0 * a / us + b) * u + mean + 0.5)
+    height = height + log_positive(v / (a / (us * us) + b))
+    possible = (k >= 0.0) & (k <= n)
+    accepted = (us >= 0.07) & (v <= v_r)
+    accepted = possible & (accepted | (height <= log_binomial(k, n, r, other, log_r, log_other)))
+    k = start + sign * k if accepted else np.nan
+    return k if mean >= FEW else 0.0
 
 
 @scalar
-def binomial_draw(key0: Any, key1: Any, address: Any, slot: Any, constants: Any) -> Any:
-    """Return one binomial draw: of failures if they are the less probable."""
-    k = _binomial_of_smaller(key0, key1, address, slot, constants)
-    return constants[0] - k if constants[2] > 0.0 else k
+def binomial_sums(constants: Any, sums: Any) -> None:
+    """Set `sums` to the running sums of the probabilities of 0, 1, ... of the rarer outcome, the last to 1."""
+    n, r, log_other = constants[3], constants[4], constants[7]
+    odds, probability = r / (1.0 - r), exp(n * log_other)
+    total = probability
+    for k in range(sums.size):
+        sums[k] = 1.0 if k >= n else min(total, 1.0)
+        probability *= odds * (n - k) / (k + 1.0)
+        total += probability
+    sums[sums.size - 1] = 1.0
 
 
 @kernel
-def fill_poissons(key0: Any, key1: Any, slot: Any, first: int, rates: Any) -> None:
-    """Replace rates, the first of which has the address `first`, by Poisson draws."""
-    for i in range(rates.size):
-        rates[i] = poisson_draw(key0, key1, np.uint64(first + i), slot, poisson_constants(rates[i]))
+def invert_poissons(u: Any, rates: Any, out: Any) -> None:
+    """Set ``out[i]`` to the Poisson draw at the uniform ``u[i]`` where ``rates[i]`` is small; leave the others."""
+    for i in range(out.size):
+        rate = rates[i]
+        if rate < FEW:
+            probability, k = exp(-rate), 0.0
+            total = probability
+            while u[i] > total and k < TERMS:
+                k += 1.0
+                probability *= rate / k
+                total += probability
+            out[i] = k
+
+
+def running_sums(fill: Any, constants: int) -> Any:
+    """Return a kernel that fills row `j` of `out` by ``fill(column j of a table, row)``."""
+
+    @kernel
+    def sums(table: Any, out: Any) -> None:
+        for j in range(table.shape[1]):
+            fill(column(table, j, constants), out[j])
+
+    return sums

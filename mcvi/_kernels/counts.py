@@ -11,9 +11,11 @@ import numpy as np
 
 from mcvi._kernels.elementary import log
 from mcvi._kernels.jit import scalar
-from mcvi._kernels.special import bd0, stirling_error
+from mcvi._kernels.saddle import bd0, stirling_error, stirling_error_large
 
 _HALF_LOG_2PI = 0.9189385332046728
+_ERROR_OF_1 = 0.08106146679532726
+_ERROR_OF_2 = 0.0413406959554093
 _UNDERFLOW = -300.0
 
 
@@ -25,13 +27,22 @@ def is_count(x: float) -> Any:
 
 @scalar
 def _deviance(x: float, m: float, log_m: float) -> Any:
-    return bd0(x, m) if log_m > _UNDERFLOW else x * (log(x) - log_m) - x + m
+    # Both are computed, and one is selected: a branch would keep the loop from vectorising.
+    ordinary, tiny = bd0(x, m), x * (log(x) - log_m) - x + m
+    return ordinary if log_m > _UNDERFLOW else tiny
+
+
+@scalar
+def _stirling_error(k: float) -> Any:
+    """Return `stirling_error` of a count of at least 1, from the series or, for 1 and 2, as a number."""
+    few = _ERROR_OF_1 if k < 2.0 else _ERROR_OF_2
+    return stirling_error_large(k) if k >= 3.0 else few
 
 
 @scalar
 def log_poisson(k: float, rate: float, log_rate: float) -> Any:
     """Return the log probability of the count `k`; rate 0 is legal."""
-    saddle = -_deviance(k, rate, log_rate) - stirling_error(k) - (0.5 * log(k) + _HALF_LOG_2PI)
+    saddle = -_deviance(k, rate, log_rate) - _stirling_error(k) - (0.5 * log(k) + _HALF_LOG_2PI)
     return saddle if k > 0.0 else 0.0 - rate
 
 
@@ -39,7 +50,7 @@ def log_poisson(k: float, rate: float, log_rate: float) -> Any:
 def log_binomial(k: float, n: float, p: float, q: float, log_p: float, log_q: float) -> Any:
     """Return the log probability of `k` successes in `n` trials, 0 <= k <= n; p = 0, q = 0 and n = 0 are legal."""
     rest, log_n = n - k, log(n)
-    saddle = stirling_error(n) - stirling_error(k) - stirling_error(rest)
+    saddle = _stirling_error(n) - _stirling_error(k) - _stirling_error(rest)
     saddle = saddle - _deviance(k, n * p, log_n + log_p) - _deviance(rest, n * q, log_n + log_q)
     saddle = saddle - (0.5 * log(k * (rest / n)) + _HALF_LOG_2PI)
     saddle = n * log_p if rest == 0.0 else saddle
@@ -52,7 +63,7 @@ def log_negative_binomial(k: float, r: float, error_r: float, p: float, q: float
     """Return the log probability of `k` successes before `r` failures, `r` real; `error_r` is ``stirling_error(r)``."""
     n = k + r
     log_n = log(n)
-    saddle = log(r / n) + stirling_error(n) - stirling_error(k) - error_r
+    saddle = log(r / n) + stirling_error(n) - _stirling_error(k) - error_r
     saddle = saddle - _deviance(k, n * p, log_n + log_p) - _deviance(r, n * q, log_n + log_q)
     saddle = saddle - (0.5 * log(k * (r / n)) + _HALF_LOG_2PI)
     saddle = r * log_q if k == 0.0 else saddle

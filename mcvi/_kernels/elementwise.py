@@ -13,6 +13,10 @@ import numpy as np
 
 from mcvi._kernels.bits import column, set_column
 from mcvi._kernels.jit import kernel, scalar
+from mcvi._kernels.threefry import threefry, unit_interval
+
+# Elements that try again together.
+_RUN = 256
 
 
 def table(function: Any, arguments: int) -> Any:
@@ -127,3 +131,53 @@ def element_draws(function: Any, constants: int) -> Any:
             out[i] = function(key0, key1, np.uint64(first + i), slot, column(table, i % length, constants))
 
     return draw
+
+
+def element_repairs(attempt: Any, constants: int) -> Any:
+    """Return a kernel that replaces nan by ``attempt(u, v, constants of i)``, with fresh uniforms until it is none.
+
+    `first` is the address of ``out[0]``; attempt number `k` of an element takes the two words of ``slot + k``. What is
+    nan is gathered into runs, whose attempts vectorise.
+    """
+
+    @scalar
+    def run(u: Any, v: Any, columns: Any, draws: Any) -> None:
+        for i in range(draws.size):
+            draws[i] = attempt(u[i], v[i], column(columns, i, constants))
+
+    @scalar
+    def words(key0: Any, key1: Any, slot: Any, first: int, index: Any, u: Any, v: Any) -> None:
+        for i in range(u.size):
+            a, b = threefry(key0, key1, np.uint64(first + index[i]), slot)
+            u[i], v[i] = unit_interval(a), unit_interval(b)
+
+    @kernel
+    def repair(key0: Any, key1: Any, slot: Any, first: int, table: Any, out: Any) -> None:
+        length = table.shape[1]
+        index, columns = np.empty(_RUN, np.int64), np.empty((constants, _RUN))
+        u, v, draws = np.empty(_RUN), np.empty(_RUN), np.empty(_RUN)
+        i = 0
+        while i < out.size:
+            pending = 0
+            while i < out.size and pending < _RUN:
+                if out[i] != out[i]:
+                    index[pending] = i
+                    pending += 1
+                i += 1
+            attempts = slot
+            while pending > 0:
+                words(key0, key1, attempts, first, index[:pending], u[:pending], v[:pending])
+                for j in range(pending):
+                    set_column(columns, j, column(table, index[j] % length, constants))
+                run(u[:pending], v[:pending], columns, draws[:pending])
+                rejected = 0
+                for j in range(pending):
+                    if draws[j] == draws[j]:
+                        out[index[j]] = draws[j]
+                    else:
+                        index[rejected] = index[j]
+                        rejected += 1
+                pending = rejected
+                attempts = attempts + np.uint64(1)
+
+    return repair

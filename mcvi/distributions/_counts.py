@@ -1,4 +1,4 @@
-"""What the families of counts share: tails from a special function, their derivative, and quantiles by bisection."""
+"""What the families of counts share: draws, tails and their derivative, quantiles by bisection."""
 
 from typing import Any
 
@@ -7,10 +7,59 @@ from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
 from mcvi import math
+from mcvi._kernels import categories, count_draws
+from mcvi._kernels.elementwise import table
 from mcvi._trace import is_traced, unbroadcast, value_of
+from mcvi._typing import FloatArray
+from mcvi.distributions._maths import ByAttempts, Sampler
 from mcvi.distributions._univariate import Univariate
+from mcvi.random import Key, standard_uniforms
 
-__all__ = ["Counts", "log_tail"]
+__all__ = ["CountSampler", "Counts", "log_tail"]
+
+
+# Draws of each member of a batch from which on a guide into its table pays for itself.
+_WORTH_A_GUIDE = 16
+_CELLS = 4 * count_draws.TERMS
+_NO_GUIDES = np.empty((0, 0), np.uint32)
+
+
+class CountSampler(Sampler):
+    """Draws of counts, by inversion in a table where the mean is small and by attempts where it is not.
+
+    Its functions take constants, worked out once from the parameters, as `mcvi._kernels.count_draws` describes.
+    """
+
+    def __init__(self, prepare: Any, parameters: int, constants: int, attempt: Any, sums: Any) -> None:
+        self._prepare, self._constants = table(prepare, parameters), constants
+        self._by_attempts, self._running_sums = (
+            ByAttempts(attempt, constants),
+            count_draws.running_sums(sums, constants),
+        )
+
+    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
+        constants = np.empty((self._constants, parameters.shape[1]))
+        self._prepare(parameters, constants)
+        few = constants[0, :elements] < count_draws.FEW
+        if not few.all():
+            self._by_attempts.fill(key, first, elements, constants, out)
+        if few.any():
+            found = self._inverted(key, first, elements, constants[:, :elements], out.size)
+            np.copyto(out, found, where=True if few.all() else np.resize(few, out.size))
+
+    def _inverted(self, key: Key, first: int, elements: int, constants: FloatArray, size: int) -> FloatArray:
+        u, found = standard_uniforms(key, first, size // elements, elements), np.empty(size)
+        sums = np.empty((elements, count_draws.TERMS))
+        self._running_sums(constants, sums)
+        guides = _NO_GUIDES
+        if size >= _WORTH_A_GUIDE * elements:
+            guides = np.empty((elements, _CELLS), np.uint32)
+            categories.guide(sums, guides)
+        categories.locate(sums, guides, u, found)
+        start, sign = constants[1:3]
+        if sign.min() < 0.0:
+            found = np.resize(start, size) + np.resize(sign, size) * found
+        return found
 
 
 class Counts(Univariate):

@@ -7,15 +7,23 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.elementwise import element_draws, elementwise, elementwise_tuple, in_place, in_place_pair, table
+from mcvi._kernels.elementwise import (
+    element_draws,
+    element_repairs,
+    elementwise,
+    elementwise_tuple,
+    in_place,
+    in_place_pair,
+    table,
+)
 from mcvi._kernels.noise import normals, uniforms
 from mcvi._typing import FloatArray
 from mcvi.random import Key, tile_rows
 
-__all__ = ["ByElement", "FromNoise", "FromNormal", "FromUniform", "FromUniformPair", "Maths", "Prepared", "Sampler"]
+__all__ = ["ByAttempts", "ByElement", "FromNoise", "FromNormal", "FromUniform", "FromUniformPair", "Maths", "Sampler"]
 
-# The slots of a draw that takes two noises.
-_FIRST, _SECOND = np.uint64(0), np.uint64(1)
+# The slots of a draw that takes two noises, and from the third on those of further attempts.
+_FIRST, _SECOND, _THIRD = np.uint64(0), np.uint64(1), np.uint64(2)
 
 # A batch of fewer columns is repeated side by side, so that the inner loop is long enough to vectorise.
 _COLUMNS = 256
@@ -102,20 +110,30 @@ class ByElement(Sampler):
         self._draw(*key.words, _FIRST, first * elements, parameters, out)
 
 
-class Prepared(Sampler):
-    """Another sampler, whose function takes constants that are worked out from the parameters once, not once a draw."""
+class ByAttempts(Sampler):
+    """A draw is ``attempt(u, v, parameters)`` of two uniforms, again with fresh ones as long as it is nan.
 
-    def __init__(self, prepare: Any, parameters: int, constants: int, sampler: Sampler) -> None:
-        self._function, self._parameters, self._constants, self._sampler = prepare, parameters, constants, sampler
+    The first attempt of all elements vectorises; the few that it rejects try again, gathered into runs.
+    """
+
+    def __init__(self, attempt: Any, parameters: int) -> None:
+        self._function, self._parameters = attempt, parameters
 
     @cached_property
-    def _prepare(self) -> Any:
-        return table(self._function, self._parameters)
+    def _attempt(self) -> Any:
+        return in_place_pair(self._function, self._parameters)
+
+    @cached_property
+    def _again(self) -> Any:
+        return element_repairs(self._function, self._parameters)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
-        constants = np.empty((self._constants, parameters.shape[1]))
-        self._prepare(parameters, constants)
-        self._sampler.fill(key, first, elements, constants, out)
+        rows = tile_rows(elements)
+        second = np.empty_like(out)
+        uniforms(*key.words, _FIRST, first // rows, rows * elements, out)
+        uniforms(*key.words, _SECOND, first // rows, rows * elements, second)
+        self._attempt(out, second, parameters)
+        self._again(*key.words, _THIRD, first * elements, parameters, out)
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,15 @@ import scipy
 from autograd import numpy as anp
 
 from mcvi._kernels import elementary, special
-from mcvi._kernels.count_draws import binomial_constants, binomial_draw
+from mcvi._kernels.count_draws import BINOMIAL, binomial_attempt, binomial_constants, binomial_sums
 from mcvi._kernels.counts import is_count, log_binomial
 from mcvi._kernels.jit import scalar
 from mcvi._trace import value_of
 from mcvi.distributions._bregman import where
-from mcvi.distributions._counts import Counts
+from mcvi.distributions._counts import Counts, CountSampler
 from mcvi.distributions._given import either
 from mcvi.distributions._kl import register_kl, require_equal
-from mcvi.distributions._maths import ByElement, Maths, Prepared
+from mcvi.distributions._maths import Maths
 from mcvi.distributions._odds import Odds, binary_kl, logits_otherwise, of_logits, of_probs, probs_otherwise
 
 __all__ = ["Binomial"]
@@ -39,7 +39,8 @@ def _prepare_probs(parameters: Any) -> Any:
 @scalar
 def _log_density(x: float, constants: Any) -> Any:
     n, p, q, log_p, log_q, _ = constants
-    inside = log_binomial(x, n, p, q, log_p, log_q) if is_count(x) & (x <= n) else -np.inf
+    inside = log_binomial(x, n, p, q, log_p, log_q)
+    inside = inside if is_count(x) & (x <= n) else -np.inf
     return inside if x == x else x
 
 
@@ -78,7 +79,7 @@ def _page(prepare: Any, sampler_constants: Any) -> Maths:
         prepare=prepare,
         log_density=_log_density,
         score=_score,
-        sampler=Prepared(sampler_constants, 2, 10, ByElement(binomial_draw, 10)),
+        sampler=CountSampler(sampler_constants, 2, BINOMIAL, binomial_attempt, binomial_sums),
     )
 
 

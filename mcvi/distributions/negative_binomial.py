@@ -8,8 +8,9 @@ import scipy
 from autograd import numpy as anp
 
 from mcvi._kernels import special
-from mcvi._kernels.count_draws import fill_poissons
+from mcvi._kernels.count_draws import POISSON, invert_poissons, poisson_attempt, poisson_constants
 from mcvi._kernels.counts import is_count, log_negative_binomial
+from mcvi._kernels.elementwise import table
 from mcvi._kernels.gamma_draws import SLOTS, fill_gammas
 from mcvi._kernels.jit import scalar
 from mcvi._trace import value_of
@@ -18,9 +19,9 @@ from mcvi.distributions._bregman import where
 from mcvi.distributions._counts import Counts
 from mcvi.distributions._given import either
 from mcvi.distributions._kl import register_kl, require_equal
-from mcvi.distributions._maths import Maths, Sampler
+from mcvi.distributions._maths import ByAttempts, Maths, Sampler
 from mcvi.distributions._odds import Odds, logits_otherwise, of_logits, of_probs, probs_otherwise, trials_kl
-from mcvi.random import Key, tile_rows
+from mcvi.random import Key, standard_uniforms, tile_rows
 
 __all__ = ["NegativeBinomial"]
 
@@ -42,7 +43,8 @@ def _prepare_probs(parameters: Any) -> Any:
 @scalar
 def _log_density(x: float, constants: Any) -> Any:
     r, error_r, p, q, log_p, log_q, _, _ = constants
-    inside = log_negative_binomial(x, r, error_r, p, q, log_p, log_q) if is_count(x) else -np.inf
+    inside = log_negative_binomial(x, r, error_r, p, q, log_p, log_q)
+    inside = inside if is_count(x) else -np.inf
     return inside if x == x else x
 
 
@@ -58,6 +60,17 @@ def _score(x: float, constants: Any) -> Any:
     return 0.0, in_count if x == x else x, slope if x == x else x
 
 
+@scalar
+def _constants_of_rate(parameters: Any) -> Any:
+    return poisson_constants(parameters[0])
+
+
+_constants_of_rates = table(_constants_of_rate, 1)
+_by_attempts = ByAttempts(poisson_attempt, POISSON)
+# Draws that are mixed together: their constants stay in the cache.
+_BLOCK = 8192
+
+
 class _GammaPoisson(Sampler):
     """A draw is a Poisson draw whose rate is a gamma draw of shape r and scale p / (1 - p)."""
 
@@ -65,13 +78,24 @@ class _GammaPoisson(Sampler):
         self._by_logits = by_logits
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
+        if not out.size:
+            return
         rows = tile_rows(elements)
         count, given = parameters
         with np.errstate(divide="ignore", over="ignore"):
             failure_odds = np.exp(-given) if self._by_logits else (1.0 - given) / given
         failure_odds = np.where(count > 0, failure_odds, 1.0)
         fill_gammas(key.words, int(SLOTS), first // rows, rows * elements, count, failure_odds, out)
-        fill_poissons(*key.words, np.uint64(0), first * elements, out)
+        step = rows * max(1, _BLOCK // (rows * elements))
+        for row in range(0, out.size // elements, step):
+            self._mix(key, first + row, elements, out[row * elements : (row + step) * elements])
+
+    def _mix(self, key: Key, first: int, elements: int, out: FloatArray) -> None:
+        """Replace rates by Poisson draws, each with constants of its own."""
+        rates, constants = out.copy(), np.empty((POISSON, out.size))
+        _constants_of_rates(rates[None, :], constants)
+        _by_attempts.fill(key, first, elements, constants, out)
+        invert_poissons(standard_uniforms(key, first, out.size // elements, elements), rates, out)
 
 
 def _page(prepare: Any, by_logits: bool) -> Maths:

@@ -9,14 +9,14 @@ from autograd import numpy as anp
 
 from mcvi import math
 from mcvi._kernels import elementary
-from mcvi._kernels.count_draws import poisson_constants, poisson_draw
+from mcvi._kernels.count_draws import POISSON, poisson_attempt, poisson_constants, poisson_sums
 from mcvi._kernels.counts import is_count, log_poisson
 from mcvi._kernels.jit import scalar
 from mcvi.distributions._bregman import deviance, relative_entropy, safe_log
-from mcvi.distributions._counts import Counts
+from mcvi.distributions._counts import Counts, CountSampler
 from mcvi.distributions._given import either, otherwise
 from mcvi.distributions._kl import register_kl
-from mcvi.distributions._maths import ByElement, Maths, Prepared
+from mcvi.distributions._maths import Maths
 
 __all__ = ["Poisson"]
 
@@ -36,7 +36,8 @@ def _prepare_log_rate(parameters: Any) -> Any:
 @scalar
 def _log_density(x: float, constants: Any) -> Any:
     rate, log_rate, _, _ = constants
-    inside = log_poisson(x, rate, log_rate) if is_count(x) else -np.inf
+    inside = log_poisson(x, rate, log_rate)
+    inside = inside if is_count(x) else -np.inf
     return inside if x == x else x
 
 
@@ -65,7 +66,7 @@ def _page(prepare: Any, sampler_constants: Any) -> Maths:
         prepare=prepare,
         log_density=_log_density,
         score=_score,
-        sampler=Prepared(sampler_constants, 1, 6, ByElement(poisson_draw, 6)),
+        sampler=CountSampler(sampler_constants, 1, POISSON, poisson_attempt, poisson_sums),
     )
 
 
