@@ -1,5 +1,6 @@
 """What the families of counts share: draws, tails and their derivative, quantiles by bisection."""
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -31,11 +32,16 @@ class CountSampler(Sampler):
     """
 
     def __init__(self, prepare: Any, parameters: int, constants: int, attempt: Any, sums: Any) -> None:
-        self._prepare, self._constants = table(prepare, parameters), constants
-        self._by_attempts, self._running_sums = (
-            ByAttempts(attempt, constants),
-            count_draws.running_sums(sums, constants),
-        )
+        self._function, self._parameters, self._constants, self._sums = prepare, parameters, constants, sums
+        self._by_attempts = ByAttempts(attempt, constants)
+
+    @cached_property
+    def _prepare(self) -> Any:
+        return table(self._function, self._parameters)
+
+    @cached_property
+    def _running_sums(self) -> Any:
+        return count_draws.running_sums(self._sums, self._constants)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         constants = np.empty((self._constants, parameters.shape[1]))

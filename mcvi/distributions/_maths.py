@@ -32,7 +32,9 @@ _COLUMNS = 256
 def widen(columns: FloatArray) -> FloatArray:
     """Repeat the columns of a table until there is one, or at least enough of them."""
     length = columns.shape[1]
-    if length == 1 or length >= _COLUMNS or length == 0:
+    if length == 0:  # an empty batch: a column that nothing reads, because the loops count in columns
+        return np.ones((columns.shape[0], 1))
+    if length == 1 or length >= _COLUMNS:
         return columns
     return np.tile(columns, (1, -(-_COLUMNS // length)))
 

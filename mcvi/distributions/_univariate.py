@@ -89,7 +89,8 @@ class Univariate(Distribution):
         flat = z.reshape(-1)
         out = np.empty(flat.size)
         self._maths.log_densities(flat, self._table, out)
-        return out.reshape(len(z) if z.ndim else 1, -1)
+        rows = len(z) if z.ndim else 1
+        return out.reshape(rows, flat.size // rows if rows else 0)
 
     def score(self, value: Any) -> dict[str, Any]:
         """Return the derivatives of ``log_prob(value)``: one for each parameter by its name, and one for ``"value"``.

@@ -1,6 +1,7 @@
 """The negative binomial distribution."""
 
 from dataclasses import KW_ONLY, dataclass
+from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
@@ -65,7 +66,6 @@ def _constants_of_rate(parameters: Any) -> Any:
     return poisson_constants(parameters[0])
 
 
-_constants_of_rates = table(_constants_of_rate, 1)
 _by_attempts = ByAttempts(poisson_attempt, POISSON)
 # Draws that are mixed together: their constants stay in the cache.
 _BLOCK = 8192
@@ -76,6 +76,10 @@ class _GammaPoisson(Sampler):
 
     def __init__(self, by_logits: bool) -> None:
         self._by_logits = by_logits
+
+    @cached_property
+    def _constants_of_rates(self) -> Any:
+        return table(_constants_of_rate, 1)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         if not out.size:
@@ -93,7 +97,7 @@ class _GammaPoisson(Sampler):
     def _mix(self, key: Key, first: int, elements: int, out: FloatArray) -> None:
         """Replace rates by Poisson draws, each with constants of its own."""
         rates, constants = out.copy(), np.empty((POISSON, out.size))
-        _constants_of_rates(rates[None, :], constants)
+        self._constants_of_rates(rates[None, :], constants)
         _by_attempts.fill(key, first, elements, constants, out)
         invert_poissons(standard_uniforms(key, first, out.size // elements, elements), rates, out)
 

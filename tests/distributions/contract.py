@@ -165,6 +165,12 @@ class Contract:
 
     # The object
 
+    def test_an_empty_batch_gives_empty_results(self, q):
+        empty = self.family(**{name: np.full(0, float(value)) for name, value in q.parameters.items()})
+        assert empty.sample(3, rng=0).shape == (3, 0)
+        assert empty.log_prob(np.ones((3, 0))).shape == (3, 0)
+        assert empty.score(1.0)["value"].shape == empty.mean().shape == (0,)
+
     def test_bad_parameters_are_refused_in_a_sentence(self):
         for arguments, text in self.bad:
             with pytest.raises((TypeError, ValueError), match=re.escape(text)):

@@ -62,6 +62,13 @@ class TestBinomial(DiscreteContract):
         np.testing.assert_array_equal(q.quantile(1.0), [0.0, 3.0, 0.0])
         np.testing.assert_array_equal(q.cdf(2), [1.0, 0.0, 1.0])
 
+    def test_rare_and_common_outcomes_share_a_batch(self):
+        n, p = np.array([5.0, 40.0, 40.0, 1e4, 1e4]), np.array([0.9, 0.1, 0.5, 0.9999, 0.3])
+        z = Binomial(n, probs=p).sample(100_000, rng=3).astype(float)
+        assert np.all(abs(z.mean(axis=0) - n * p) < 6.11 * np.sqrt(n * p * (1 - p) / 100_000))
+        squares = (z - n * p) ** 2
+        assert np.all(abs(squares.mean(axis=0) - n * p * (1 - p)) < 6.11 * squares.std(axis=0) / np.sqrt(100_000))
+
     @pytest.mark.parametrize(("n", "p"), [(20, 0.5), (1e6, 1e-5), (1e9, 0.7), (1e15, 0.1)])
     def test_large_counts_are_drawn_from(self, n, p):
         z = Binomial(n, probs=p).sample(200_000, rng=2).astype(float)

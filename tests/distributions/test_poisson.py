@@ -59,6 +59,14 @@ class TestPoisson(DiscreteContract):
         squares = (z - rate) ** 2
         assert abs(squares.mean() - rate) < 6.11 * squares.std() / np.sqrt(200_000)
 
+    def test_small_and_large_rates_share_a_batch(self):
+        """Inversion and rejection side by side: z-tests of the means and variances of all members."""
+        rate = np.array([0.0, 0.5, 9.99, 10.0, 500.0, 1e5])
+        z = Poisson(rate).sample(100_000, rng=3).astype(float)
+        assert np.all(abs(z.mean(axis=0) - rate) <= 6.11 * np.sqrt(rate / 100_000))
+        squares = (z - rate) ** 2
+        assert np.all(abs(squares.mean(axis=0) - rate) <= 6.11 * squares.std(axis=0) / np.sqrt(100_000))
+
     def test_draws_that_no_integer_holds_are_refused(self):
         with pytest.raises(ValueError, match="Poisson: a draw does not fit a 64-bit integer"):
             Poisson(1e25).sample(2, rng=0)
