@@ -117,22 +117,6 @@ def elementwise_tuple(function: Any, constants: int) -> Any:
     return apply
 
 
-def element_draws(function: Any, constants: int) -> Any:
-    """Return a kernel that sets ``out[i] = function(key0, key1, address, slot, constants of i)``.
-
-    `first` is the address of ``out[0]``: the flat position of the element among the draws of the call.
-    """
-
-    @kernel
-    def draw(key0: Any, key1: Any, slot: Any, first: int, table: Any, out: Any) -> None:
-        length = table.shape[1]
-        for i in range(out.size):
-            # `first` is a whole number of draws, so that the pattern of columns begins afresh at every block.
-            out[i] = function(key0, key1, np.uint64(first + i), slot, column(table, i % length, constants))
-
-    return draw
-
-
 def element_repairs(attempt: Any, constants: int) -> Any:
     """Return a kernel that replaces nan by ``attempt(u, v, constants of i)``, with fresh uniforms until it is none.
 

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from mcvi._kernels.elementwise import (
-    element_draws,
     element_repairs,
     elementwise,
     elementwise_tuple,
@@ -20,7 +19,7 @@ from mcvi._kernels.noise import normals, uniforms
 from mcvi._typing import FloatArray
 from mcvi.random import Key, tile_rows
 
-__all__ = ["ByAttempts", "ByElement", "FromNoise", "FromNormal", "FromUniform", "FromUniformPair", "Maths", "Sampler"]
+__all__ = ["ByAttempts", "FromNoise", "FromNormal", "FromUniform", "FromUniformPair", "Maths", "Sampler"]
 
 # The slots of a draw that takes two noises, and from the third on those of further attempts.
 _FIRST, _SECOND, _THIRD = np.uint64(0), np.uint64(1), np.uint64(2)
@@ -93,23 +92,6 @@ class FromUniformPair(Sampler):
         uniforms(*key.words, _FIRST, first // rows, rows * elements, out)
         uniforms(*key.words, _SECOND, first // rows, rows * elements, second)
         self._transport(out, second, parameters)
-
-
-class ByElement(Sampler):
-    """A draw is ``draw(key0, key1, address, slot, parameters)``: a scalar loop, for rejection and table look-up.
-
-    The function takes the words it needs from ``threefry(key0, key1, address, slot + k)`` for k = 0, 1, 2, ....
-    """
-
-    def __init__(self, draw: Any, parameters: int) -> None:
-        self._function, self._parameters = draw, parameters
-
-    @cached_property
-    def _draw(self) -> Any:
-        return element_draws(self._function, self._parameters)
-
-    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
-        self._draw(*key.words, _FIRST, first * elements, parameters, out)
 
 
 class ByAttempts(Sampler):

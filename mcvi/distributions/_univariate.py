@@ -152,7 +152,7 @@ def _scores(maths: Maths, value: Any, parameters: tuple[Any, ...]) -> FloatArray
     flat, constants, shape = _aligned(maths, value, parameters)
     rows = np.empty((1 + maths.parameters, flat.size))
     maths.scores(flat, constants, rows)
-    return rows.reshape(-1, *shape)
+    return rows.reshape(len(rows), *shape)
 
 
 @primitive
