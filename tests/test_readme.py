@@ -1,6 +1,7 @@
 """The README and the pages of the documentation: their examples print what they say, their links lead somewhere."""
 
 import doctest
+import pkgutil
 import re
 from pathlib import Path
 
@@ -39,6 +40,13 @@ def test_the_links_of_a_page_lead_somewhere(path):
     targets = re.findall(r"\]\(([^)#\s]+)[^)]*\)", path.read_text(encoding="utf-8"))
     missing = [target for target in targets if "://" not in target and not (path.parent / target).exists()]
     assert missing == []
+
+
+@pytest.mark.parametrize("path", [path for path in PAGES if path.name != "CHANGELOG.md"], ids=name_of)
+def test_the_names_on_a_page_exist(path):
+    text = path.read_text(encoding="utf-8")
+    for name in sorted(set(re.findall(r"\bmcvi(?:\.[A-Za-z_]\w*)+", text))):
+        assert pkgutil.resolve_name(name) is not None, name
 
 
 def test_the_readme_gives_two_commands_that_each_start_from_nothing():
