@@ -39,14 +39,28 @@ class ScoreEstimator:
         """Return the term for a `loss` (and a `baseline` to subtract, if the estimator brings none)."""
         node = stochastic_tensor
         held = np.asarray(value_of(loss))
-        advantage = np.asarray(value_of(self.advantage(node, held)))
+        advantage = self.weight(node, held)
         if baseline is not None:
-            advantage = advantage - value_of(baseline)
+            advantage = np.broadcast_to(advantage - value_of(baseline), held.shape)
         log_prob = summed_to(node.distribution.log_prob(value), held.shape, node.name)
         term = log_prob * spread(advantage, held.shape)
         if self.observe is not None:
             self.observe(node, held)
         return term
+
+    def weight(self, node: Any, loss: Any) -> Any:
+        """Return the advantage for a loss of plain numbers, shaped like it."""
+        advantage = np.asarray(value_of(self.advantage(node, loss)))
+        shape = np.shape(loss)
+        if advantage.shape != shape:
+            try:
+                return np.broadcast_to(advantage, shape)
+            except ValueError:
+                raise ValueError(
+                    f"{node.name}: its baseline or advantage must broadcast to the shape {shape} of the loss; "
+                    f"got an advantage of shape {advantage.shape}."
+                ) from None
+        return advantage
 
     def __repr__(self) -> str:
         return self.label

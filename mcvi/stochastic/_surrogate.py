@@ -6,7 +6,7 @@ from operator import add
 from typing import Any
 
 from mcvi.stochastic._attach import attached
-from mcvi.stochastic._graph import without_graph
+from mcvi.stochastic._graph import check_one_derivative, without_graph
 from mcvi.stochastic._magic_box import magic_box, needs_higher_derivatives
 from mcvi.stochastic._nodes import BaseStochasticTensor
 from mcvi.stochastic._terms import Collected, MissingGradientWarning, collected
@@ -88,6 +88,7 @@ def surrogate_loss(
 def attached_surrogate(found: Collected) -> Any:
     """Return the sum of the losses with the derivative of the score terms."""
     terms = found.terms()
+    check_one_derivative([found.total, *(held for term in terms for held in term.inputs.values())])
     surrogate = attached(found.total, terms) if terms else found.total
     for term in terms:  # after every node has had its weight, so that no baseline has seen the present loss
         if term.observe is not None:

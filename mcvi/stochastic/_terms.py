@@ -8,6 +8,7 @@ from operator import add
 from typing import Any
 
 import numpy as np
+from autograd.tracer import trace_stack
 
 from mcvi._trace import is_traced, value_of
 from mcvi.distributions._univariate import Univariate
@@ -90,10 +91,20 @@ def collected(
         found.append("the losses depend on no stochastic node: the surrogate loss is their sum.")
     asked = _asked_for(fed, stochastic_tensors, found)
     nodes = [(node, bits) for node, bits in asked.items() if _needs_term(node, found)]
+    for node, _ in nodes:
+        _check_alive(node)
     for message in found:
         warnings.warn(message, MissingGradientWarning, stacklevel=stacklevel)
     losses = [without_graph(loss) for loss in losses]
     return Collected(losses, nodes, _downstream_sums([np.asarray(value_of(loss)) for loss in losses], nodes))
+
+
+def _check_alive(node: Any) -> None:
+    levels = (derivative_levels(box) for box in parameter_boxes(node.distribution))
+    if max(frozenset().union(*levels), default=-1) > trace_stack.top:
+        raise ValueError(
+            f"{node.name} was made inside a derivative that has ended: make it inside the function to differentiate."
+        )
 
 
 def _asked_for(
@@ -148,7 +159,7 @@ def _term(node: Any, loss: Any, shape: tuple[int, ...]) -> Term:
         return Term(node, {"log_prob": term}, shape, None)
     inputs, term_shape, family = _inputs(node)
     extra_axes(term_shape, shape, node.name)
-    weight = np.asarray(value_of(estimator.advantage(node, loss)))
+    weight = estimator.weight(node, loss)
     observe = estimator.observe
     return Term(node, inputs, term_shape, weight, family, None if observe is None else lambda: observe(node, loss))
 
