@@ -9,7 +9,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from mcvi import _checks
-from mcvi._kernels.fused import log_weights
+from mcvi._kernels.fused import log_weights, log_weights_at
 from mcvi._kernels.reduce import all_below_infinity, log_ratio
 from mcvi._trace import is_traced
 from mcvi._typing import FloatArray, RNGLike
@@ -233,38 +233,38 @@ class LogWeight:
         return self.log_p.traced(z) - self.log_q.traced(z)
 
     def fused(self, draws: Draws) -> "FusedWeight | None":
-        """Return the loop that draws and weighs at once, where the compiler knows both densities and the draw."""
+        """Return the loop that weighs, and draws, at once, where the compiler knows what it needs for that."""
         p = self.log_p.distribution if isinstance(self.log_p, LogDensity) else None
         q = draws.q
-        if not (isinstance(p, Univariate) and isinstance(q, Univariate)) or draws.key is None:
+        if not (isinstance(p, Univariate) and isinstance(q, Univariate)):
             return None
         # With a batch, or many numbers a draw, a block of numbers costs as many calls and takes as long: no gain.
         if p.batch_shape != () or q.batch_shape != () or p.is_traced or q.is_traced:
             return None
+        if draws.z is not None:
+            return FusedWeight(p, q) if draws.z.dtype == np.float64 else None
         return FusedWeight(p, q) if isinstance(q._maths.sampler, FromNoise) else None
 
 
 @dataclass(frozen=True)
 class FusedWeight:
-    """``log p(z) - log q(z)`` of the draws of a block, without the draws."""
+    """``log p(z) - log q(z)`` of the draws of a block, without the draws, or of the draws that were given."""
 
     p: Univariate
     q: Univariate
 
     def __call__(self, draws: Draws, block: int) -> FloatArray:
         """Return a block of log weights, one row a draw."""
-        assert draws.key is not None
         p, q = self.p._maths, self.q._maths
-        assert isinstance(q.sampler, FromNoise)
-        kernel = log_weights(
-            q.sampler.noise,
-            q.sampler.transport,
-            (q.log_density, q.parameters, q.constants),
-            (p.log_density, p.constants),
-        )
+        of_q, of_p = (q.log_density, q.constants), (p.log_density, p.constants)
         first = draws.first(block)
-        tile = tile_rows(1)
         out = np.empty(min(draws.rows, draws.n - first))
+        if draws.key is None:
+            z = np.ascontiguousarray(draws.z[first : first + out.size])
+            log_weights_at(of_q, of_p)(z, self.q._table, self.p._table, out)
+            return out
+        tile = tile_rows(1)
+        kernel = log_weights(q.sampler.noise, q.sampler.transport, q.parameters, of_q, of_p)
         kernel(*draws.key.words, first // tile, tile, self.q._columns, self.q._table, self.p._table, out)
         return out
 

@@ -32,6 +32,8 @@ __all__ = [
 LONGEST_TAIL = 3000
 # So few draws are all kept, and selected from when someone looks at the k-hat.
 SELECTED_LATER = 4096
+# How many numbers of the first block a floor is guessed from.
+_SAMPLE = 1024
 
 
 @dataclass(frozen=True)
@@ -248,21 +250,28 @@ def tail_length(n: int) -> int:
     return min(ceil(min(0.2 * n, 3.0 * sqrt(n))), LONGEST_TAIL)
 
 
+def _kept(n: int) -> int:
+    """Return how many log weights of `n` are kept: the tail, and the one that it begins after."""
+    return min(tail_length(n) + 1, n)
+
+
 @dataclass(frozen=True)
 class Tail:
     """The largest log weights of each column: as many as a k-hat for `total` draws needs, and one more.
 
-    nan is passed over. `values` is ``(columns, keep)``, or all numbers where there are few; a column with fewer numbers
-    is filled up with -inf.
+    nan is passed over. `values` is ``(columns, as many or more)``: up to twice as many are kept, and all where there
+    are few, until somebody looks at the k-hat. A column with fewer numbers is filled up with -inf.
     """
 
     total: int
     values: FloatArray
 
     def __add__(self, other: Self) -> Self:
-        keep = self.values.shape[1]
+        keep = _kept(self.total)
         both = np.concatenate([self.values, other.values], axis=1)
-        return replace(self, values=np.partition(both, both.shape[1] - keep, axis=1)[:, -keep:])
+        if both.shape[1] > 2 * keep:
+            both = np.partition(both, both.shape[1] - keep, axis=1)[:, -keep:]
+        return replace(self, values=both)
 
     @property
     def floors(self) -> FloatArray:
@@ -272,7 +281,9 @@ class Tail:
     @cached_property
     def khat(self) -> FloatArray:
         """The k-hat of each column's weights."""
-        return np.array([khat_of_tail(column, self.total) for column in self.values])
+        keep = _kept(self.total)
+        # Exactly as many as belong: how many more were kept depends on how the work was cut.
+        return np.array([khat_of_tail(np.sort(column)[-keep:], self.total) for column in self.values])
 
     def columns(self, index: Any) -> "Tail":
         """Return the tail of some columns."""
@@ -289,7 +300,7 @@ class TailBuilder:
 
     def __init__(self, total: int, columns: int, floors: FloatArray | None = None) -> None:
         self.total = total
-        self.keep = min(tail_length(total) + 1, total)
+        self.keep = _kept(total)
         self._columns = columns
         self._whole: FloatArray | None = None
         self._floors = np.full(columns, -np.inf) if floors is None else floors.copy()
@@ -310,6 +321,8 @@ class TailBuilder:
         """Return what was collected."""
         if self._whole is not None:
             return Tail(self.total, self._whole)
+        if self._columns == 1 and self._sizes[0] >= self.keep:
+            return Tail(self.total, self._values[:, : self._sizes[0]].copy())
         values = np.full((self._columns, self.keep), -np.inf)
         for column, (size, kept) in enumerate(zip(self._sizes, self._values, strict=True)):
             largest = kept[:size] if size <= self.keep else np.partition(kept[:size], size - self.keep)[-self.keep :]
@@ -335,9 +348,10 @@ class TailBuilder:
             self._floors[0], self._sizes[0] = largest[0], self.keep
 
     def _guess(self, first_block: FloatArray) -> float:
-        """Return a number that somewhat more than `keep` of the block probably exceed, from every 16th of it."""
-        sample = first_block[::16]
-        rank = int(1.4 * self.keep / 16) + 8
+        """Return a number that somewhat more than `keep` of the block probably exceed, from a sample of it."""
+        step = max(first_block.size // _SAMPLE, 1)
+        sample = first_block[::step]
+        rank = int(1.4 * self.keep / step) + 8
         if rank >= sample.size:
             return -np.inf
         guess = np.partition(sample, sample.size - rank)[sample.size - rank]

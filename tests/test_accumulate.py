@@ -163,7 +163,7 @@ def test_the_tail_holds_the_largest(n, columns):
     total = fold(builder.tail() for builder in builders)
     keep = min(tail_length(n) + 1, n)
     for j in range(columns):
-        np.testing.assert_array_equal(np.sort(total.values[j])[::-1], naive.largest(v[:, j], keep))
+        np.testing.assert_array_equal(np.sort(total.values[j])[::-1][:keep], naive.largest(v[:, j], keep))
 
 
 def test_the_tail_passes_over_nan_and_hides_nothing_behind_it():
@@ -172,7 +172,7 @@ def test_the_tail_passes_over_nan_and_hides_nothing_behind_it():
     builder = TailBuilder(5000, 1)
     builder.push(v)
     expected = naive.largest(v[~np.isnan(v)], tail_length(5000) + 1)
-    np.testing.assert_array_equal(np.sort(builder.tail().values[0])[::-1], expected)
+    np.testing.assert_array_equal(np.sort(builder.tail().values[0])[::-1][: expected.size], expected)
 
 
 def test_the_first_value_that_is_not_finite_is_remembered():

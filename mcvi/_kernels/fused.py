@@ -1,4 +1,4 @@
-"""Draws and log weights in one loop, for a pair of families whose mathematics the compiler sees whole."""
+"""Log weights in one loop, with or without their draws, for a pair of families that the compiler sees whole."""
 
 from functools import cache
 from typing import Any
@@ -6,11 +6,36 @@ from typing import Any
 import numpy as np
 
 from mcvi._kernels.bits import column
-from mcvi._kernels.jit import kernel
+from mcvi._kernels.jit import kernel, scalar
+
+
+@scalar
+def _log_ratio(above: float, below: float) -> float:
+    # A draw that p excludes has weight zero, also where q excludes it; a nan is kept.
+    return above - (0.0 if above == -np.inf and below == -np.inf else below)
 
 
 @cache
-def log_weights(noise: Any, transport: Any, q: tuple[Any, int, int], p: tuple[Any, int]) -> Any:
+def log_weights_at(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
+    """Return a kernel that sets `out` to ``log p(z) - log q(z)`` of given draws.
+
+    Each of `q` and `p` is a scalar log density, and how many constants it takes.
+    """
+    log_q, constants_q = q
+    log_p, constants_p = p
+
+    @kernel
+    def evaluate(z: Any, table_q: Any, table_p: Any, out: Any) -> None:
+        of_q = column(table_q, 0, constants_q)
+        of_p = column(table_p, 0, constants_p)
+        for i in range(z.size):
+            out[i] = _log_ratio(log_p(z[i], of_p), log_q(z[i], of_q))
+
+    return evaluate
+
+
+@cache
+def log_weights(noise: Any, transport: Any, parameters_q: int, q: tuple[Any, int], p: tuple[Any, int]) -> Any:
     """Return a kernel that sets `out` to ``log p(z) - log q(z)`` of the draws from tile `first_tile` on.
 
     A tile stays in the first-level cache from its noise to its weights, and no draw is ever stored.
@@ -19,14 +44,12 @@ def log_weights(noise: Any, transport: Any, q: tuple[Any, int, int], p: tuple[An
     ----------
     noise
         The kernel that fills a tile with uniforms or normals.
-    transport
-        The scalar function that turns noise into a draw of q.
-    q
-        The scalar log density of q, how many parameters `transport` takes, how many constants the density.
-    p
-        The scalar log density of p, and how many constants it takes.
+    transport, parameters_q
+        The scalar function that turns noise into a draw of q, and how many parameters it takes.
+    q, p
+        Each a scalar log density, and how many constants it takes.
     """
-    log_q, parameters_q, constants_q = q
+    log_q, constants_q = q
     log_p, constants_p = p
 
     @kernel
@@ -42,8 +65,6 @@ def log_weights(noise: Any, transport: Any, q: tuple[Any, int, int], p: tuple[An
             noise(key0, key1, np.uint64(0), first_tile + start // tile, tile, u[:count])
             for i in range(count):
                 z = transport(u[i], of_draw)
-                above, below = log_p(z, of_p), log_q(z, of_q)
-                # A draw that p excludes has weight zero, also where q excludes it; a nan is kept.
-                out[start + i] = above - (0.0 if above == -np.inf and below == -np.inf else below)
+                out[start + i] = _log_ratio(log_p(z, of_p), log_q(z, of_q))
 
     return evaluate

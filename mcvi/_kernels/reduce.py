@@ -49,12 +49,11 @@ def _exponential_sums(v: Any, scale: float, centre: float) -> tuple[float, float
 
 
 @kernel(sums=True)
-def _extremes(v: Any) -> tuple[float, float]:
-    largest, smallest = -np.inf, -np.inf
+def _smallest(v: Any) -> float:
+    opposite = -np.inf
     for i in range(v.size):
-        largest = maximum(largest, v[i])
-        smallest = maximum(smallest, -v[i])
-    return largest, -smallest
+        opposite = maximum(opposite, -v[i])
+    return -opposite
 
 
 @kernel
@@ -68,8 +67,8 @@ def log_moments(v: Any, scale: Any, out: Any) -> None:
     if columns == 1:
         flat = v.reshape(-1)
         s = scale[0]
-        high, low = _extremes(flat)
-        m = s * high if s > 0 else s * low
+        high = _largest(flat)
+        m = s * high if s > 0 else s * _smallest(flat)
         first, second = _exponential_sums(flat, s, m) if abs(m) < np.inf else (np.nan, np.nan)
         out[0, 0], out[1, 0], out[2, 0], out[3, 0] = m, first, second, high
     else:

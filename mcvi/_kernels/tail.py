@@ -7,7 +7,7 @@ import numpy as np
 from mcvi._kernels.bits import maximum
 from mcvi._kernels.jit import kernel
 
-_STRIDE = 64
+_STRIDE = 32
 
 
 @kernel
