@@ -263,8 +263,9 @@ class FusedWeight:
             z = np.ascontiguousarray(draws.z[first : first + out.size])
             log_weights_at(of_q, of_p)(z, self.q._table, self.p._table, out)
             return out
-        tile = tile_rows(1)
-        kernel = log_weights(q.sampler.noise, q.sampler.transport, q.parameters, of_q, of_p)
+        tile, sampler = tile_rows(1), q.sampler
+        assert isinstance(sampler, FromNoise)
+        kernel = log_weights(sampler.noise, sampler.transport, q.parameters, of_q, of_p)
         kernel(*draws.key.words, first // tile, tile, self.q._columns, self.q._table, self.p._table, out)
         return out
 
