@@ -20,6 +20,7 @@ __all__ = [
     "relative_entropy",
     "safe_log",
     "stirling_excess",
+    "trigamma_less_reciprocal",
     "where",
 ]
 

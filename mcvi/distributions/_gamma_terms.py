@@ -11,8 +11,9 @@ from autograd.extend import defvjp, primitive
 
 from mcvi import math
 from mcvi._typing import FloatArray
+from mcvi.distributions._bregman import digamma_less_log, trigamma_less_reciprocal
 
-__all__ = ["digamma_half_difference", "gamma_entropy", "lgamma_half_difference", "log_minus_digamma"]
+__all__ = ["digamma_half_difference", "gamma_entropy", "lgamma_half_difference"]
 
 # Above it the asymptotic series below are exact to rounding.
 _LARGE = 20.0
@@ -27,16 +28,6 @@ def _by_size(x: Any, series: Any, direct: Any) -> FloatArray:
 
 def _series(coefficients: list[float], z: FloatArray) -> Any:
     return np.polynomial.polynomial.polyval(z, coefficients)
-
-
-@primitive
-def log_minus_digamma(x: Any) -> FloatArray:
-    """Return ``log(x) - digamma(x)`` for x > 0, about 1/(2 x) (DLMF 5.11.2)."""
-
-    def series(x: FloatArray) -> FloatArray:
-        return (0.5 + _series([1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760], x**-2.0) / x) / x
-
-    return _by_size(x, series, lambda x: np.log(x) - scipy.special.digamma(x))
 
 
 @primitive
@@ -71,7 +62,7 @@ def gamma_entropy(shape: Any) -> FloatArray:
     def series(a: FloatArray) -> FloatArray:
         # Stirling's series for lgamma(a) leaves only small terms.
         stirling_error = _series([1 / 12, -1 / 360, 1 / 1260, -1 / 1680, 1 / 1188], a**-2.0) / a
-        return stirling_error + 0.5 * np.log(2.0 * np.pi * a) + (a - 1.0) * log_minus_digamma(a)
+        return stirling_error + 0.5 * np.log(2.0 * np.pi * a) + (1.0 - a) * digamma_less_log(a)
 
     return _by_size(shape, series, lambda a: a + scipy.special.gammaln(a) + (1.0 - a) * scipy.special.digamma(a))
 
@@ -80,7 +71,6 @@ def _trigamma_half_difference(x: Any) -> Any:
     return math.trigamma(x + 0.5) - math.trigamma(x)
 
 
-defvjp(log_minus_digamma, lambda ans, x: lambda g: g * (1.0 / x - math.trigamma(x)))
 defvjp(lgamma_half_difference, lambda ans, x: lambda g: g * digamma_half_difference(x))
 defvjp(digamma_half_difference, lambda ans, x: lambda g: g * _trigamma_half_difference(x))
-defvjp(gamma_entropy, lambda ans, x: lambda g: g * (1.0 + (1.0 - x) * math.trigamma(x)))
+defvjp(gamma_entropy, lambda ans, x: lambda g: g * (1.0 / x + (1.0 - x) * trigamma_less_reciprocal(x)))
