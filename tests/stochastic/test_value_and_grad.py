@@ -207,3 +207,26 @@ def test_a_loss_without_the_draws_is_refused():
         value_and_grad(loss)(0.3, n=0)
     with pytest.raises(TypeError, match="loss_fn must be callable"):
         value_and_grad(3)
+
+
+@pytest.mark.parametrize(("scaled", "runs"), [(False, 600), (True, 150)], ids=["draws", "groups"])
+def test_errors_in_standard_errors_have_mean_zero_and_deviation_one(scaled, runs):
+    def loss(logits):
+        b = StochasticTensor(Bernoulli(logits=1.0 * logits if scaled else logits), loss_fn=leave_one_out)
+        return (b - 0.45) ** 2
+
+    estimate = value_and_grad(loss)
+    rng = np.random.default_rng(12)
+    scores = []
+    for _ in range(runs):
+        _, gradient = estimate(LOGITS, n=1000, rng=rng)
+        scores.append((gradient.value - EXACT) / gradient.standard_error)
+    scores = np.array(scores)
+    count = scores.size
+    # from 32 groups a score is Student's t with 31 degrees: variance 31 / 29, fourth moment 3.2 times its square
+    variance, kurtosis = (31 / 29, 3.22) if scaled else (1.0, 3.0)
+    assert abs(scores.mean()) < Z * np.sqrt(variance / count)
+    margin = Z * variance * np.sqrt((kurtosis - 1) / count)
+    # leave-one-out within a group of 31 draws is a little noisier than its contributions say
+    assert abs(scores.var() - variance) < margin + 0.05
+    assert margin < 0.5

@@ -1,8 +1,10 @@
 """VIMCO's advantage: exact at any gap, against sums in long integers' place: mpmath."""
 
+import autograd.numpy as anp
 import mpmath
 import numpy as np
 import pytest
+from autograd import grad
 
 from mcvi.distributions import Bernoulli
 from mcvi.stochastic import StochasticTensor, get_vimco_advantage_fn
@@ -69,3 +71,31 @@ def test_one_draw_and_impossible_losses_are_refused_by_the_nodes_name():
     np.testing.assert_allclose(
         advantage(node, np.array([0.0, 1.0, 2.0])), [-0.38621740095322066, np.log(1.5), np.log(3)]
     )
+
+
+@pytest.mark.parametrize("scale", [1.0, 30.0])
+def test_the_derivative_of_the_advantage_is_that_of_differences(scale):
+    log_loss = scale * np.random.default_rng(2).normal(size=(5, 3))
+    weights = np.random.default_rng(3).normal(size=(5, 3))
+    advantage = get_vimco_advantage_fn(have_log_loss=True)
+
+    def total(x):
+        return anp.sum(advantage(None, x) * weights)
+
+    differences = np.zeros_like(log_loss)
+    for place in np.ndindex(log_loss.shape):
+        step = np.zeros_like(log_loss)
+        step[place] = 1e-6
+        differences[place] = (total(log_loss + step) - total(log_loss - step)) / 2e-6
+    np.testing.assert_allclose(grad(total)(log_loss), differences, rtol=1e-5, atol=1e-7)
+    positive = np.exp(log_loss)
+    from_losses = grad(lambda x: anp.sum(get_vimco_advantage_fn()(None, x) * weights))(positive)
+    np.testing.assert_allclose(from_losses * positive, grad(total)(log_loss), rtol=1e-9, atol=1e-12)
+
+
+def test_the_derivative_is_finite_at_any_gap():
+    advantage = get_vimco_advantage_fn(have_log_loss=True)
+    gradient = grad(lambda x: anp.sum(advantage(None, x) * np.array([1.0, 2.0, 3.0])))(np.array([0.0, -900.0, -2000.0]))
+    # without the largest the mean of the others is far below the second: the first draw's advantage is x1 - x2
+    np.testing.assert_allclose(gradient[:2].sum() + gradient[2], 0.0, atol=1e-12)
+    np.testing.assert_allclose(gradient[0], 1.0, rtol=1e-12)
