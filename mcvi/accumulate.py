@@ -32,8 +32,10 @@ __all__ = [
 LONGEST_TAIL = 3000
 # So few draws are all kept, and selected from when someone looks at the k-hat.
 SELECTED_LATER = 4096
+# A selection costs more than a little memory: it waits until so many times what is needed has come together.
+_MOST_KEPT = 4
 # How many numbers of the first block a floor is guessed from.
-_SAMPLE = 1024
+_SAMPLE = 512
 
 
 @dataclass(frozen=True)
@@ -259,7 +261,7 @@ def _kept(n: int) -> int:
 class Tail:
     """The largest log weights of each column: as many as a k-hat for `total` draws needs, and one more.
 
-    nan is passed over. `values` is ``(columns, as many or more)``: up to twice as many are kept, and all where there
+    nan is passed over. `values` is ``(columns, as many or more)``: up to four times as many are kept, and all where there
     are few, until somebody looks at the k-hat. A column with fewer numbers is filled up with -inf.
     """
 
@@ -269,7 +271,7 @@ class Tail:
     def __add__(self, other: Self) -> Self:
         keep = _kept(self.total)
         both = np.concatenate([self.values, other.values], axis=1)
-        if both.shape[1] > 2 * keep:
+        if both.shape[1] > _MOST_KEPT * keep:
             both = np.partition(both, both.shape[1] - keep, axis=1)[:, -keep:]
         return replace(self, values=both)
 
@@ -310,7 +312,7 @@ class TailBuilder:
     def push(self, block: FloatArray) -> None:
         """Add the numbers of a block."""
         if self._columns == 1 and len(block) == self.total <= SELECTED_LATER:
-            self._whole = block.reshape(1, -1)
+            self._whole = block.reshape(1, -1).copy()
             return
         if self._columns > 1:
             tail_kernels.push(block, self.keep, self._values, self._sizes, self._floors)
@@ -331,8 +333,8 @@ class TailBuilder:
 
     def _push_column(self, flat: FloatArray) -> None:
         size = int(self._sizes[0])
-        if size + flat.size >= self._values.shape[1]:
-            wider = np.empty((1, size + flat.size + 1))
+        if size + flat.size > self._values.shape[1]:
+            wider = np.empty((1, size + flat.size))
             wider[0, :size] = self._values[0, :size]
             self._values = wider
         floor, guess = self._floors[0], self._guess(flat) if size == 0 else -np.inf
@@ -342,7 +344,7 @@ class TailBuilder:
         elif guess > floor:
             self._floors[0] = guess
         self._sizes[0] = grown
-        if grown > 2 * self.keep:
+        if grown > _MOST_KEPT * self.keep:
             largest = np.partition(self._values[0, :grown], grown - self.keep)[grown - self.keep :]
             self._values[0, : self.keep] = largest
             self._floors[0], self._sizes[0] = largest[0], self.keep

@@ -2,12 +2,9 @@
 
 from typing import Any
 
-import numpy as np
-
-from mcvi._kernels.bits import maximum
 from mcvi._kernels.jit import kernel
 
-_STRIDE = 32
+_STRIDE = 64
 
 
 @kernel
@@ -35,29 +32,21 @@ def select_largest(values: Any, size: int, keep: int) -> None:
 
 
 @kernel(sums=True)
-def _largest(v: Any) -> float:
-    largest = -np.inf
-    for i in range(v.size):
-        largest = maximum(largest, v[i])
-    return largest
-
-
-@kernel
 def above(t: Any, floor: float, out: Any, size: int) -> int:
     """Append the numbers of a flat array above `floor` to ``out[:size]``, and return the new size; nan is passed over.
 
-    `out` has room for all of them and one more.
-
-    Where few are, nearly all the time goes into the vectorised maximum of each stride.
+    `out` has room for all of them. Where few are, nearly all the time goes into the vectorised count of each stride.
     """
     for start in range(0, t.size, _STRIDE):
         stride = t[start : start + _STRIDE]
-        # Not `>`: a nan in the stride makes its maximum nan, and must hide nothing.
-        if not _largest(stride) <= floor:
+        hits = 0
+        for i in range(stride.size):
+            hits += stride[i] > floor
+        if hits > 0:
             for i in range(stride.size):
-                # Written in any case: a store that is overwritten costs less than a branch that is guessed wrong.
-                out[size] = stride[i]
-                size += stride[i] > floor
+                if stride[i] > floor:
+                    out[size] = stride[i]
+                    size += 1
     return size
 
 
