@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from mcvi._typing import FloatArray
 from mcvi.bias import BiasCurve
 
 if TYPE_CHECKING:
@@ -82,7 +83,7 @@ def plot_bias_curve(curve: BiasCurve | Sequence[BiasCurve], *, ax: Any = None) -
         if len(axes) > 1:
             _draw_bound(axes[1, column], found)
             axes[0, column].set_xlabel("")
-        axes[0, column].set_title(found.name)
+        axes[0, column].set_title(found.name, fontsize=10.5)
     if ax is None:
         _share_scale(axes[0])
         axes[0, 0].set_ylabel("|bias|  (nats)")
@@ -91,7 +92,7 @@ def plot_bias_curve(curve: BiasCurve | Sequence[BiasCurve], *, ax: Any = None) -
 
 
 def _draw_bias(ax: "Axes", curve: BiasCurve) -> None:
-    n = curve.sizes.astype(np.float64)
+    n, predicted = curve.sizes.astype(np.float64), False
     for j, alpha in enumerate(curve.alphas):
         if alpha == 1.0:  # an unbiased estimate of its limit: nothing but noise to draw on a logarithmic scale
             continue
@@ -116,16 +117,26 @@ def _draw_bias(ax: "Axes", curve: BiasCurve) -> None:
                     zorder=3,
                 )
         law = curve.power_law(float(alpha))
-        if np.isfinite(law.exponent):
-            ax.plot(n, np.exp(law.intercept) * n**law.exponent, color=colour, linestyle=line, linewidth=1.3)
+        fitted = np.exp(law.intercept) * n**law.exponent
+        single = _is_single_power(size[resolved], fitted[resolved])
+        if single:
+            ax.plot(n, fitted, color=colour, linestyle=line, linewidth=1.3)
+        elif shown.any():
+            ax.plot(n[shown], size[shown], color=colour, linestyle=line, linewidth=1.0)
         trusted = curve.asymptotic_trusted[:, j]
         if trusted.any():
-            ax.plot(n[trusted], np.abs(curve.asymptotic_bias[trusted, j]), color=_GREY, linewidth=0.8, zorder=1)
+            ax.plot(n[trusted], np.abs(curve.asymptotic_bias[trusted, j]), color=_GREY, linewidth=0.9, zorder=1)
+            predicted = True
         if shown.any():
             text = f"α = {alpha:g}"
-            if np.isfinite(law.exponent):
+            if single:
                 text += f":  n^({law.exponent:.2f} ± {law.standard_error:.2f})"
-            _note(ax, j, text, colour, marker, line)
+            elif np.isfinite(law.exponent):
+                text += ":  no single power of n"
+            # marker and line style stand together in the legend, so that colour is not needed
+            ax.plot([], [], color=colour, marker=marker, linestyle=line, markersize=5.5, label=text)
+    if predicted:
+        ax.plot([], [], color=_GREY, linewidth=0.9, label="first order")
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("number of draws n")
@@ -134,9 +145,9 @@ def _draw_bias(ax: "Axes", curve: BiasCurve) -> None:
         ax.legend(loc="lower left", fontsize=8.5, frameon=False, handlelength=2.6)
 
 
-def _note(ax: "Axes", j: int, text: str, colour: str, marker: str, line: str) -> None:
-    """Add an entry to the legend: marker and line style together, so that colour is not needed."""
-    ax.plot([], [], color=colour, marker=marker, linestyle=line, markersize=5.5, label=text)
+def _is_single_power(size: FloatArray, fitted: FloatArray) -> bool:
+    """Tell whether a fitted power law passes the points within a factor of 1.5."""
+    return bool(np.isfinite(fitted).all() and np.all(np.abs(np.log(size / fitted)) < np.log(1.5)))
 
 
 def _draw_bound(ax: "Axes", curve: BiasCurve) -> None:
@@ -163,6 +174,10 @@ def _draw_bound(ax: "Axes", curve: BiasCurve) -> None:
     ax.set_xlabel("number of draws n")
     ax.grid(True, which="major", color="0.9", linewidth=0.6)
     _label_ends(ax, curve)
+    means = curve.mean[np.isfinite(curve.mean)]
+    if means.size:  # the bands of the smallest samples may leave the page, the means may not
+        room = 0.7 * max(float(np.ptp(means)), 1e-6 * float(np.abs(means).max()), 1e-12)
+        ax.set_ylim(means.min() - room, means.max() + room)
 
 
 def _label_ends(ax: "Axes", curve: BiasCurve) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 __all__ = ["csv_of", "estimator_name", "table_of"]
 
 _HEAD = ("n", "runs", "mean", "bias", "± error", "sd of a run", "RMSE", "first order", "k-hat")
-_WIDTHS = (9, 7, 12, 11, 9, 11, 11, 12, 6)
+_WIDTHS = (9, 8, 12, 12, 10, 13, 10, 13, 7)
 
 
 def estimator_name(alpha: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from mcvi.bias import BiasCurve, StudyInterrupted, bias_curve
-from mcvi.cli._lesson import lesson
+from mcvi.cli._lesson import lesson, share_out_of_reach
 from mcvi.cli._output import Line, write
 from mcvi.cli._studies import Study, studies
 
@@ -122,9 +122,11 @@ def _bias(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int
         print("interrupted before anything was done; nothing was written.", file=sys.stderr)
         return 130
     text = "\n\n".join(curve.table() for curve in curves)
-    if complete and arguments.target is None:
-        text += "\n\n" + lesson(curves)
-    written = write(curves, text, out, arguments.format)
+    share = None
+    if complete and arguments.target is None and 0.0 in planned[0].alphas:
+        share = share_out_of_reach()
+        text += "\n\n" + lesson(curves, share)
+    written = write(curves, text, out, arguments.format, share)
     print(text)
     print(f"\nwrote {', '.join(path.name for path in written)} to {out}")
     if not complete:
