@@ -24,7 +24,7 @@ def plot_bias_curve(curve: BiasCurve | Sequence[BiasCurve], *, ax: Any = None) -
 
     Above, on logarithmic axes: the size of the bias with its standard error, the fitted power law, and (thin) the
     first-order prediction where it may be believed. Hollow markers are biases that their error does not resolve.
-    Below: the mean of the runs, the band that holds a single run two times in three, and the log evidence.
+    Below: the mean of the runs, the band in which two runs in three lie, and the log evidence.
 
     Parameters
     ----------
@@ -139,6 +139,8 @@ def _draw_bias(ax: "Axes", curve: BiasCurve) -> None:
         ax.plot([], [], color=_GREY, linewidth=0.9, label="first order")
     ax.set_xscale("log")
     ax.set_yscale("log")
+    if not ax.has_data() or not all(0 < end < np.inf for end in ax.get_ylim()):
+        ax.set_ylim(1e-6, 1.0)  # nothing to draw: no limits to be found
     ax.set_xlabel("number of draws n")
     ax.grid(True, which="major", color="0.9", linewidth=0.6)
     if ax.get_legend_handles_labels()[0]:
@@ -154,8 +156,8 @@ def _draw_bound(ax: "Axes", curve: BiasCurve) -> None:
     n = curve.sizes.astype(np.float64)
     for j in range(curve.alphas.size):
         colour, marker, line = _style(j)
-        mean, spread = curve.mean[:, j], np.sqrt(curve.variance[:, j])
-        ax.fill_between(n, mean - spread, mean + spread, color=colour, alpha=0.13, linewidth=0)
+        mean = curve.mean[:, j]
+        ax.fill_between(n, curve.low[:, j], curve.high[:, j], color=colour, alpha=0.13, linewidth=0)
         ax.plot(n, mean, color=colour, marker=marker, linestyle=line, markersize=4.5, linewidth=1.2)
     if (curve.alphas == 0.0).any():
         evidence = curve.truth[curve.column(0.0)]

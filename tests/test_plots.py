@@ -61,7 +61,9 @@ def test_the_orders_differ_without_colour(curve):
     legend = above.get_legend()
     styles = {(handle.get_marker(), handle.get_linestyle()) for handle in legend.legend_handles}
     names = [text.get_text() for text in legend.get_texts()]
-    assert len(styles) == len(names) == 2  # the ELBO is unbiased, and has no line on a logarithmic scale
+    # the ELBO is unbiased, and has no line on a logarithmic scale
+    assert len(styles) == len(names) == 3
+    assert names[2] == "first order"
     assert names[0].startswith("α = 0:  n^(-1.0") or names[0].startswith("α = 0:  n^(-1.1")
 
 

@@ -40,8 +40,13 @@ class BiasCurve:
         What each estimator tends to as n grows: bias is counted from here.
     truth_standard_error : array
         0 where the truth was given, else that of the large run that estimated it.
-    mean, bias, bias_standard_error, variance, rmse, rmse_standard_error : array
-        Of the runs. `bias_standard_error` includes that of the truth. `variance` is that of a single run.
+    mean, low, median, high : array
+        Of the runs; two in three lie between `low` and `high`. Where weights have no variance, the mean hangs on a few
+        runs with enormous weights, and the median says what a run usually finds.
+    bias, bias_standard_error : array
+        The mean less the truth; its error includes that of the truth.
+    variance, rmse, rmse_standard_error : array
+        The variance of a single run, and the root of its mean squared distance from the truth.
     controlled : array of bool
         Where the bias was found with the control variate.
     khat : array
@@ -71,6 +76,9 @@ class BiasCurve:
     truth: FloatArray
     truth_standard_error: FloatArray
     mean: FloatArray
+    low: FloatArray
+    median: FloatArray
+    high: FloatArray
     bias: FloatArray
     bias_standard_error: FloatArray
     variance: FloatArray
@@ -166,6 +174,9 @@ class BiasCurve:
                         "truth": float(self.truth[j]),
                         "truth_standard_error": float(self.truth_standard_error[j]),
                         "mean": float(self.mean[i, j]),
+                        "low": float(self.low[i, j]),
+                        "median": float(self.median[i, j]),
+                        "high": float(self.high[i, j]),
                         "bias": float(self.bias[i, j]),
                         "bias_standard_error": float(self.bias_standard_error[i, j]),
                         "control_variate": bool(self.controlled[i, j]),

@@ -10,6 +10,8 @@ from mcvi._typing import FloatArray
 __all__ = ["Point", "point_of"]
 
 _FEWEST_FOR_CONTROL = 20
+# What lies within one standard deviation of a normal: two in three.
+_LEVELS = (0.1587, 0.5, 0.8413)
 
 
 @dataclass(frozen=True)
@@ -17,6 +19,9 @@ class Point:
     """Bias and spread of the estimates of one order at one sample size."""
 
     mean: float
+    low: float
+    median: float
+    high: float
     bias: float
     bias_standard_error: float
     variance: float
@@ -41,8 +46,13 @@ def point_of(estimates: FloatArray, power: float, truth: float, truth_standard_e
         square = y * y
         rmse = sqrt(square.mean()) if not np.isnan(square).any() else nan
         rmse_error = float(square.std(ddof=1)) / sqrt(runs) / (2.0 * rmse) if runs > 1 and rmse > 0 else nan
+        # no interpolation: it would make nan of two runs at -inf
+        low, median, high = np.quantile(estimates, _LEVELS, method="inverted_cdf").tolist()
         plain = Point(
             truth + mean,
+            low,
+            median,
+            high,
             mean,
             sqrt(variance / runs + truth_standard_error**2) if runs > 1 and np.isfinite(variance) else nan,
             variance,
@@ -62,7 +72,7 @@ def point_of(estimates: FloatArray, power: float, truth: float, truth_standard_e
     # an error of the truth enters y and c alike: all but a part (1 - slope) of it cancels
     shared = (1.0 - float(slopes.mean())) * truth_standard_error
     error = sqrt(float(left.var(ddof=1)) / runs + shared**2)
-    return Point(truth + mean, float(left.mean()), error, variance, rmse, rmse_error, True)
+    return Point(truth + mean, low, median, high, float(left.mean()), error, variance, rmse, rmse_error, True)
 
 
 def _slope(y: FloatArray, c: FloatArray) -> float:

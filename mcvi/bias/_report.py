@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 __all__ = ["csv_of", "estimator_name", "table_of"]
 
-_HEAD = ("n", "runs", "mean", "bias", "± error", "sd of a run", "RMSE", "first order", "k-hat")
-_WIDTHS = (9, 8, 12, 12, 10, 13, 10, 13, 7)
+_HEAD = ("n", "runs", "mean", "median", "bias", "± error", "sd of a run", "RMSE", "first order", "k-hat")
+_WIDTHS = (8, 7, 11, 11, 12, 10, 13, 10, 13, 7)
 
 
 def estimator_name(alpha: float) -> str:
@@ -45,6 +45,7 @@ def table_of(curve: "BiasCurve") -> str:
                 str(n),
                 str(curve.replications[i]),
                 f"{curve.mean[i, j]:.5f}",
+                f"{curve.median[i, j]:.5f}",
                 f"{curve.bias[i, j]:.3g}" + ("*" if curve.controlled[i, j] else " "),
                 f"{curve.bias_standard_error[i, j]:.2g}",
                 f"{np.sqrt(curve.variance[i, j]):.3g}",
