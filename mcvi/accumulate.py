@@ -261,8 +261,8 @@ def _kept(n: int) -> int:
 class Tail:
     """The largest log weights of each column: as many as a k-hat for `total` draws needs, and one more.
 
-    nan is passed over. `values` is ``(columns, as many or more)``: up to four times as many are kept, and all where there
-    are few, until somebody looks at the k-hat. A column with fewer numbers is filled up with -inf.
+    nan is passed over. `values` is ``(columns, as many or more)``: up to four times as many are kept, and all where
+    there are few, until somebody looks at the k-hat. A column with fewer numbers is filled up with -inf.
     """
 
     total: int
