@@ -108,7 +108,7 @@ class Univariate(Distribution):
         plain = self.untraced
         sums = weighted_scores(plain._maths, plain._table, value, weights, plain.batch_shape)
         return {
-            name: unbroadcast(row, np.shape(held))
+            name: unbroadcast(row, np.shape(held))[()]
             for row, (name, held) in zip(sums[1:], plain.parameters.items(), strict=True)
         }
 

@@ -1,5 +1,6 @@
 """What a graph costs: in the length of a chain, in the number of losses."""
 
+import gc
 import time
 
 import autograd.numpy as anp
@@ -23,19 +24,24 @@ def seconds(length, every_loss=False):
         return anp.sum(surrogate_loss(chain(loc, length, every_loss)))
 
     best = float("inf")
-    for _ in range(3):
-        start = time.process_time()
-        grad(objective)(0.1)
-        best = min(best, time.process_time() - start)
+    gc.disable()  # the collector's passes over all objects alive are not linear, and not ours
+    try:
+        for _ in range(3):
+            start = time.process_time()
+            grad(objective)(0.1)
+            best = min(best, time.process_time() - start)
+    finally:
+        gc.enable()
+        gc.collect()
     return best
 
 
 def test_a_chain_of_4000_nodes_costs_what_four_of_1000_do():
-    assert seconds(4000) / seconds(1000) < 8  # quadratic would be 16
+    assert seconds(4000) / seconds(1000) < 7  # quadratic would be 16
 
 
 def test_a_chain_with_a_loss_at_every_node_is_not_quadratic_either():
-    assert seconds(1600, every_loss=True) / seconds(400, every_loss=True) < 8
+    assert seconds(1600, every_loss=True) / seconds(400, every_loss=True) < 7.5
 
 
 def test_the_gradient_of_a_long_chain_is_right():
