@@ -68,6 +68,11 @@ def reduce_blocks(
     pool = executor
     if pool is None and threads and tasks > 1 and _cores() > 1 and not getattr(_inside_task, "active", False):
         pool = _threads()
+    if pool is None and tasks == 1:  # nothing to merge: a small n has no microsecond to spare
+        result = task(0, blocks, None)
+        if progress is not None:
+            progress(blocks)
+        return result
 
     def results() -> Iterable[T]:
         latest = None
