@@ -40,7 +40,7 @@ flat = 3
 
 
 def slow(z):
-    if len(z) == 16384:
+    if len(z) > 10_000:
         with Path("calls").open("a") as calls:
             calls.write("x")
         time.sleep(0.005)

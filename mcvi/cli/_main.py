@@ -67,8 +67,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     try:
         return int(arguments.run(arguments, arguments.parser))
+    except KeyboardInterrupt:  # in the midst of writing: the tables come first, the figure last
+        print("interrupted.", file=sys.stderr)
+        return 130
     except BrokenPipeError:  # what is read no further, as by head, need not be written
-        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - for the flush at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return 0
 
 
