@@ -1,5 +1,8 @@
 """Monte Carlo variational inference: estimators with honest error bars."""
 
+from importlib import import_module
+from types import ModuleType
+
 from mcvi import distributions, divergences, stochastic, vi
 from mcvi.divergences import kl_divergence, register_kl
 from mcvi.entropy import ELBOForms, elbo_ratio, entropy_shannon
@@ -36,3 +39,16 @@ __all__ = [
     "vi",
     "with_gradient",
 ]
+
+# Parts that `import mcvi` does without: each is imported when it is first named.
+_LATER = ("bias", "cli", "datasets", "diagnostics", "plots", "testing")
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _LATER:
+        return import_module(f"mcvi.{name}")
+    raise AttributeError(f"module 'mcvi' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

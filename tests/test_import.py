@@ -48,3 +48,9 @@ ours = [d for d in gc.get_objects() if isinstance(d, Dispatcher) and d.py_func._
 print(len(ours) > 0, len(compiled.buffer), sum(len(d.signatures) for d in ours))
 """
     assert run(script) == "True 0 0"
+
+
+def test_every_part_can_be_named_after_importing_the_package():
+    parts = "bias datasets diagnostics distributions divergences math monte_carlo plots random stochastic testing vi"
+    assert run(f"import mcvi; print([getattr(mcvi, part).__name__ for part in {parts!r}.split()] != [])") == "True"
+    assert run("import mcvi; print(hasattr(mcvi, 'nothing_of_the_kind'), 'bias' in dir(mcvi))") == "False True"
