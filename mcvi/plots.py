@@ -107,7 +107,7 @@ def _draw_bias(ax: "Axes", curve: BiasCurve) -> None:
                 ax.errorbar(
                     n[kind],
                     size[kind],
-                    yerr=[below[kind], error[kind]],
+                    yerr=np.stack([below[kind], error[kind]]),
                     fmt=marker,
                     color=colour,
                     markerfacecolor=face,

@@ -42,8 +42,9 @@ beta_quantile = _loaded_when_called("betaincinv")
 
 
 def student_t_quantile(df: Any, probability: Any) -> Any:
-    """Return the quantile of Student's t; `scipy.special.stdtrit` takes 0 for 1."""
-    return np.where(probability == 0.0, -np.inf, scipy.special.stdtrit(df, probability))
+    """Return the quantile of Student's t; `scipy.special.stdtrit` takes 0 for 1, and in some releases 1 for nan."""
+    inside = scipy.special.stdtrit(df, probability)
+    return np.where(probability == 0.0, -np.inf, np.where(probability == 1.0, np.inf, inside))
 
 
 def _refuse(*_: Any) -> Any:
