@@ -233,15 +233,16 @@ class Estimate:
         khat = self.khat
         if khat is not None:
             limit = min(1.0 - 1.0 / math.log10(max(self.n, 2)), 0.7)
-            worst = float(np.max(np.where(np.isnan(khat), -np.inf, khat)))
+            worst = float(np.max(np.where(np.isnan(khat), -np.inf, khat), initial=-np.inf))
             if worst > limit:
                 raise UnreliableEstimate(
                     f"khat = {worst:.2f} is above {limit:.2f}, the limit for n = {self.n}: the weights may have no "
                     f"variance, so {self!r} understates its error. Widen q, or raise alpha towards 1."
                 )
-        if self.ess is not None and float(np.min(self.ess)) < 2.0 <= self.n:
+        fewest = math.inf if self.ess is None else float(np.min(self.ess, initial=math.inf))
+        if fewest < 2.0 <= self.n:
             raise UnreliableEstimate(
-                f"ess = {float(np.min(self.ess)):.2g} of {self.n} draws: one weight outweighs all others, so {self!r} "
+                f"ess = {fewest:.2g} of {self.n} draws: one weight outweighs all others, so {self!r} "
                 "understates its error. Bring q closer to the target, or take more draws."
             )
         return self
@@ -268,7 +269,7 @@ class Estimate:
             return _pair(float(self.value), float(self.standard_error)) + ending
         values = np.ravel(np.asarray(self.value, float))
         errors = np.ravel(np.broadcast_to(np.asarray(self.standard_error, float), self.shape))
-        shown = [_pair(v, e) for v, e in zip(values[:_MULTIPLE_LINES], errors, strict=False)]
+        shown = [_pair(float(v), float(e)) for v, e in zip(values[:_MULTIPLE_LINES], errors, strict=False)]
         more = "" if values.size <= _MULTIPLE_LINES else f", ... {values.size - _MULTIPLE_LINES} more"
         return f"[{', '.join(shown)}{more}] shape {self.shape}{ending}"
 
@@ -308,7 +309,7 @@ def _pair(value: float, error: float) -> str:
     """Write a value with no more digits than its error supports."""
     if error == 0.0:
         return repr(value)
-    if not (math.isfinite(value) and math.isfinite(error)):
+    if not (math.isfinite(value) and math.isfinite(error)) or error < 1e-300:
         return f"{value:.6g} ± {error:.2g}"
     exponent = math.floor(math.log10(error))
     # one digit of the error, two if the first is 1

@@ -90,6 +90,8 @@ def test_intervals_are_centred_on_the_value_less_its_bias():
         (Estimate(0.5, 0.0, method="closed form"), "0.5 (exact: closed form)"),
         (Estimate(1.0, math.nan, n=1), "1 ± nan (n=1)"),
         (Estimate(-math.inf, math.nan, n=5), "-inf ± nan (n=5)"),
+        (Estimate(1.0, 5e-324, n=5), "1 ± 4.9e-324 (n=5)"),
+        (Estimate(np.array([0.5, 0.25]), np.zeros(2)), "[0.5, 0.25] shape (2,) (exact)"),
     ],
 )
 def test_it_prints_no_more_digits_than_its_error_supports(estimate, text):
