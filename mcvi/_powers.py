@@ -1,6 +1,7 @@
 """Sums for the logarithm of a mean power of the weights, at any power."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -102,7 +103,7 @@ class PowerTail:
     signs: tuple[int, ...]
     power: FloatArray
 
-    @property
+    @cached_property
     def khat(self) -> FloatArray:
         """The k-hat of each column; nan where there is nothing to fit."""
         fitted = np.full(self.power.size, np.nan)
@@ -119,7 +120,7 @@ class Tails:
 
     parts: tuple[Estimate, ...]
 
-    @property
+    @cached_property
     def khat(self) -> FloatArray:
         """The k-hats of each, one after the other."""
         return np.concatenate(

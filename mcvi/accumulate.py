@@ -146,7 +146,10 @@ class SignedLogMoments:
         """The mean of the terms, back from log space at the very last."""
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
             magnitude = np.exp(self.state[0] + np.log(np.abs(self.state[1]) / self.n))
-        return np.where(self.state[1] == 0, 0.0, np.copysign(magnitude, self.state[1]))
+        mean = np.where(self.state[1] == 0, 0.0, np.copysign(magnitude, self.state[1]))
+        # infinite terms of both signs: state[2] counts all of them
+        opposed = (self.state[0] == np.inf) & (np.abs(self.state[1]) != self.state[2])
+        return np.where(opposed, np.nan, mean)
 
     @property
     def standard_error(self) -> FloatArray:

@@ -139,6 +139,20 @@ def test_an_infinite_mean_survives_a_merge():
     assert (a + a).mean[0] == -np.inf
 
 
+def test_an_infinite_weighted_mean_survives_a_merge():
+    log_w = np.zeros((2, 1))
+    a, b = WeightedMoments.of(log_w, np.array([[-np.inf], [1.0]])), WeightedMoments.of(log_w, np.ones((2, 1)))
+    assert [(x + y).mean[0] for x, y in [(a, b), (b, a), (a, a)]] == [-np.inf] * 3
+
+
+def test_infinite_terms_of_both_signs_have_no_mean():
+    log_w, above, below = np.zeros((2, 1)), np.array([[np.inf], [1.0]]), np.array([[-np.inf], [np.inf]])
+    a, b = SignedLogMoments.of(log_w, above), SignedLogMoments.of(log_w, -above)
+    assert a.mean[0] == (a + a).mean[0] == np.inf
+    assert np.isnan((a + b).mean[0])
+    assert np.isnan(SignedLogMoments.of(log_w, below).mean[0])
+
+
 @pytest.mark.parametrize("power", [1e-1, 1e-3, 1e-6, 1e-9, 1e-12, 1e-15])
 def test_near_order_one_no_digit_is_lost(power):
     log_w = np.random.default_rng(3).normal(scale=2.0, size=1000)

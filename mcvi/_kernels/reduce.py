@@ -304,7 +304,15 @@ def merge_weighted_moments(a: Any, b: Any, out: Any) -> None:
         wa, wb = _weight(a[0, j], m), _weight(b[0, j], m)
         w1a, w1b = a[1, j] * wa, b[1, j] * wb
         w1 = w1a + w1b
-        c = a[3, j] if w1b == 0.0 else (b[3, j] if w1a == 0.0 else a[3, j] + (b[3, j] - a[3, j]) * (w1b / w1))
+        difference = b[3, j] - a[3, j]
+        if w1b == 0.0:
+            c = a[3, j]
+        elif w1a == 0.0:
+            c = b[3, j]
+        elif abs(difference) < np.inf:
+            c = a[3, j] + difference * (w1b / w1)
+        else:  # an infinite or nan mean: inf - inf must not make nan of inf
+            c = a[3, j] * (w1a / w1) + b[3, j] * (w1b / w1)
         first, second, w2 = 0.0, 0.0, 0.0
         for side in range(2):
             state, w = (a, wa) if side == 0 else (b, wb)
