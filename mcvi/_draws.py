@@ -12,7 +12,7 @@ from numba.core.dispatcher import Dispatcher
 from mcvi import _checks
 from mcvi._kernels.fused import log_weights, log_weights_at
 from mcvi._kernels.reduce import all_below_infinity, log_ratio
-from mcvi._trace import is_traced
+from mcvi._trace import is_traced, tracing, value_of
 from mcvi._typing import FloatArray, RNGLike
 from mcvi.accumulate import NonFinite
 from mcvi.distributions import Distribution
@@ -84,26 +84,27 @@ class Draws:
         assert self.key is not None
         if isinstance(self.q, Distribution):
             z = self.q._draw(self.key, first, count)
-            return z.astype(np.int64) if self.q.discrete else z
-        z = _checks.sample_shape(
-            self.q.sample(count, rng=generator(self.key, block)), (count, *self.batch_shape, *self.q.event_shape)
-        )
+            return _checks.whole(z, type(self.q).__name__) if self.q.discrete else z
+        z = self._sampled(block)
         if is_traced(z):
             raise Traced
         return z
+
+    def _sampled(self, block: int) -> Any:
+        """Return a block of draws of a user's distribution, traced or not."""
+        assert self.key is not None
+        count = min(self.rows, self.n - self.first(block))
+        drawn = self.q.sample(count, rng=generator(self.key, block))
+        return _checks.sample_shape(drawn, (count, *self.batch_shape, *self.q.event_shape))
 
     def whole(self) -> Any:
         """Return all draws at once, with their derivatives in the parameters of `q`, for a traced pass."""
         q = self.q
         if self.z is not None:
             return self.z
-        if isinstance(q, Distribution):
-            traced, pathwise = q.is_traced, q.pathwise
-        else:
-            traced, pathwise = self._is_traced(), hasattr(q, "transport") and hasattr(q, "noise")
-        if not traced:
+        if not self.of_traced:
             return np.concatenate([self.block(block) for block in range(self.blocks)])
-        if not pathwise:
+        if not (q.pathwise if isinstance(q, Distribution) else hasattr(q, "transport") and hasattr(q, "noise")):
             raise NotImplementedError(
                 f"{type(q).__name__} has no pathwise derivative of its draws, so that a gradient through n= draws "
                 "of it would be wrong. Use expectation(..., gradient='score'), or a surrogate loss, or pass draws with "
@@ -111,10 +112,15 @@ class Draws:
             )
         return q.transport(np.concatenate([self._noise(block) for block in range(self.blocks)]))
 
-    def _is_traced(self) -> bool:
-        """Tell whether the parameters of a user's distribution are traced: whether its draws or their density are."""
+    @property
+    def of_traced(self) -> bool:
+        """Whether the parameters of the distribution are traced; of a user's, whether its draws or density are."""
+        if isinstance(self.q, Distribution):
+            return self.q.is_traced
+        if not tracing():
+            return False
         try:
-            return is_traced(self.q.log_prob(self.block(0)[:1]))
+            return is_traced(self.q.log_prob(value_of(self.block(0))[:1]))
         except Traced:
             return True
 
@@ -129,9 +135,10 @@ class Draws:
     def constant(self) -> Any:
         """Return all draws at once as constants."""
         if self.z is not None:
-            return self.z
-        q = self.q.untraced if isinstance(self.q, Distribution) else self.q
-        plain = Draws(q, self.n, None, self.key)
+            return value_of(self.z)
+        if not isinstance(self.q, Distribution):
+            return np.concatenate([value_of(self._sampled(block)) for block in range(self.blocks)])
+        plain = Draws(self.q.untraced, self.n, None, self.key)
         return np.concatenate([plain.block(block) for block in range(plain.blocks)])
 
 
@@ -202,6 +209,8 @@ def log_density(function: Any, name: str, q: Any) -> Function | LogDensity:
     family = _family(function)
     shape = tuple(q.batch_shape)
     if family is not None and tuple(family.event_shape) == tuple(q.event_shape):
+        # Told by its shapes, and not by the shape of a result, where n draws could pass for a batch of n.
+        _checks.broadcasts_to(family.batch_shape, shape, f"the batch_shape of {name}", "q.batch_shape")
         return LogDensity(family, name, shape)
     return Function(function, name, shape)
 

@@ -22,23 +22,27 @@ def _largest(x: Any) -> Any:
 
 def log_mean_power(log_w: Any, power: Any) -> Any:
     """Return ``log(mean(w**power)) / power`` over axis 0; the mean of `log_w` at power 0, and without loss near it."""
-    held, small = value_of(log_w), np.abs(value_of(power)) < SMALL_POWER
-    spread = np.max(held, axis=0) - np.min(held, axis=0)
-    with np.errstate(invalid="ignore"):
-        small = small & (np.abs(value_of(power)) * spread <= 1.0) & np.isfinite(spread)
-    zero = value_of(power) == 0
-    large_power = anp.where(small | zero, 1.0, power)
-    scaled = large_power * log_w
-    centre = _largest(scaled)
-    far = (anp.log(anp.mean(anp.exp(scaled - centre), axis=0)) + centre) / large_power
-    if not (small.any() or zero.any()):
-        return far
-    middle = np.where(small, np.mean(held, axis=0), 0.0)
-    # A power of zero takes the mean: its derivative in log_w is the limit of the others'.
-    tiny_power = anp.where(small & ~zero, power, 1.0)
-    deviation = anp.where(small & ~zero, log_w - middle, 0.0)
-    near = middle + anp.log1p(anp.mean(anp.expm1(tiny_power * deviation), axis=0)) / tiny_power
-    return anp.where(zero, anp.mean(log_w, axis=0), anp.where(small, near, far))
+    held, strength = value_of(log_w), np.abs(value_of(power))
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        spread = np.max(held, axis=0) - np.min(held, axis=0)
+        small = (strength < SMALL_POWER) & (strength * spread <= 1.0) & np.isfinite(spread)
+        zero, infinite = strength == 0, strength == np.inf
+        large_power = anp.where(small | zero | infinite, 1.0, power)
+        scaled = large_power * log_w
+        centre = _largest(scaled)
+        result = (anp.log(anp.mean(anp.exp(scaled - centre), axis=0)) + centre) / large_power
+        if infinite.any():
+            extreme = anp.where(value_of(power) > 0, anp.max(log_w, axis=0), anp.min(log_w, axis=0))
+            result = anp.where(infinite, extreme, result)
+        if not (small.any() or zero.any()):
+            return result
+        middle = np.where(small, np.mean(held, axis=0), 0.0)
+        deviation = anp.where(small, log_w - middle, 0.0)
+        tiny_power = anp.where(small & ~zero, power, 1.0)
+        near = middle + anp.log1p(anp.mean(anp.expm1(tiny_power * deviation), axis=0)) / tiny_power
+        # Towards a power of zero: the mean, and half the variance times the power, which is the derivative in it.
+        limit = anp.mean(log_w, axis=0) + anp.where(zero, power, 0.0) * 0.5 * anp.mean(deviation**2, axis=0)
+        return anp.where(zero, limit, anp.where(small, near, result))
 
 
 def importance_mean(f: Any, log_w: Any) -> Any:

@@ -4,14 +4,19 @@ from typing import Any
 
 import numpy as np
 from autograd.extend import Box
-from autograd.tracer import isbox
+from autograd.tracer import isbox, trace_stack
 
-__all__ = ["Box", "is_traced", "value_of", "unbroadcast"]
+__all__ = ["Box", "is_traced", "tracing", "unbroadcast", "value_of"]
 
 
 def is_traced(*values: Any) -> bool:
     """Tell whether autograd traces any of the values."""
     return any(isbox(value) for value in values)
+
+
+def tracing() -> bool:
+    """Tell whether a derivative is being taken at all."""
+    return bool(trace_stack.top >= 0)
 
 
 def value_of(x: Any) -> Any:

@@ -95,13 +95,17 @@ def expectation(
     draws = Draws.of(q, n, z, rng)
     values = Values(f, draws.batch_shape)
     try:
-        if _differentiating(q, draws.z):
+        # The values alone do not show whether the parameters of a user's distribution are traced.
+        if is_traced(draws.z) or draws.of_traced:
             raise Traced
         total = Pass(draws, (values,), _moments, threads=is_compiled(f)).run(executor, progress)
     except Traced:
         if gradient == "pathwise":
-            return anp.mean(values.traced(draws.whole()), axis=0)
-        constant = value_of(draws.constant())
+            mean = anp.mean(values.traced(draws.whole()), axis=0)
+            shape = np.shape(value_of(mean))
+            wide = (*draws.batch_shape, *shape[len(draws.batch_shape) :])
+            return mean if shape == wide else mean + np.zeros(wide)
+        constant = draws.constant()
         fx = values.traced(constant)
         log_q = Function(q.log_prob, "q.log_prob", draws.batch_shape).traced(constant)
         rest = np.ndim(value_of(fx)) - np.ndim(value_of(log_q))
@@ -369,8 +373,11 @@ class LogTerm:
     def __call__(self, z: Any) -> FloatArray:
         log_w, log_f = self.weight(z), self.log_f(z)
         log_f = log_f.reshape(log_w.shape)
-        # -inf on either side is a weight of zero, whatever stands on the other
-        return np.where((log_w == -np.inf) & ~np.isnan(log_f), -np.inf, log_w + np.where(log_w == -np.inf, 0.0, log_f))
+        with np.errstate(invalid="ignore"):  # 0 times an infinite weight is nan
+            total = log_w + log_f
+        # a weight of zero counts for nothing, whatever f is there, unless it is nan
+        total[(log_w == -np.inf) & ~np.isnan(log_f)] = -np.inf
+        return total  # type: ignore[no-any-return]
 
     def traced(self, z: Any) -> Any:
         return self.log_f.traced(z) + self.weight.traced(z)

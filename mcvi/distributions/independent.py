@@ -10,7 +10,7 @@ from autograd import numpy as anp
 
 from mcvi import _checks
 from mcvi._kernels.rows import group_sums
-from mcvi._trace import value_of
+from mcvi._trace import is_traced, tracing, value_of
 from mcvi._typing import Array, FloatArray, RNGLike
 from mcvi.distributions._distribution import Distribution
 from mcvi.distributions._kl import closed_form_kl, no_closed_form, register_kl
@@ -94,13 +94,20 @@ class Independent(Distribution):
 
     @cached_property
     def is_traced(self) -> bool:
-        """Whether autograd traces a parameter of the distribution inside."""
-        return bool(getattr(self.distribution, "is_traced", False))
+        """Whether autograd traces a parameter of the distribution inside; of a user's, whether it traces its density."""
+        if isinstance(self.distribution, Distribution):
+            return self.distribution.is_traced
+        if not tracing():
+            return False
+        drawn = value_of(self.distribution.sample(1, rng=generator(Key(0), 0)))
+        return is_traced(self.distribution.log_prob(drawn))
 
     @cached_property
     def untraced(self) -> "Independent":
         """The same distribution with the values of its traced parameters."""
-        return Independent(self.distribution.untraced, self.reinterpreted_batch_ndims) if self.is_traced else self
+        if not self.is_traced or not isinstance(self.distribution, Distribution):
+            return self
+        return Independent(self.distribution.untraced, self.reinterpreted_batch_ndims)
 
     def _summed(self, log_density: Any) -> Any:
         """Sum over the axes that were taken from the batch."""
