@@ -68,11 +68,24 @@ def function(value: Any, name: str) -> Callable[..., Any]:
     return value  # type: ignore[no-any-return]
 
 
+def executor(value: Any) -> None:
+    """Check that `value` is None or has what every executor of `concurrent.futures` has."""
+    if value is not None and not callable(getattr(value, "submit", None)):
+        raise TypeError(f"executor must be a concurrent.futures.Executor; got {type(value).__name__}.")
+
+
 def real_array(value: Any, name: str) -> Any:
     """Return `value` as a real array of floats (integers become float64), or as it is if autograd traces it."""
     if is_traced(value):
         return value
-    array = value if isinstance(value, np.ndarray) else np.asarray(value)
+    if type(value) is np.ndarray:
+        array = value
+    else:
+        if value is None:
+            raise TypeError(f"{name} must be real numbers; got None.")
+        if isinstance(value, np.ma.MaskedArray) and np.any(value.mask):
+            raise ValueError(f"{name} must not be masked; got {np.sum(value.mask)} masked numbers. Fill them.")
+        array = np.asarray(value)
     if array.dtype == object:
         raise TypeError(
             f"{name} must be real numbers; got an object array. "

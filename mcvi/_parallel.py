@@ -86,7 +86,7 @@ def reduce_blocks(
                 else:
                     while ahead < tasks and len(queue) < most:
                         first, last = _bounds(ahead, blocks)
-                        queue.append(pool.submit(_run, task, first, last, latest))
+                        queue.append(_submitted(pool, task, first, last, latest))
                         ahead += 1
                     result = queue.popleft().result()
                 if hint is not None:
@@ -103,6 +103,13 @@ def reduce_blocks(
 
 def _bounds(task: int, blocks: int) -> tuple[int, int]:
     return task * BLOCKS_PER_TASK, min((task + 1) * BLOCKS_PER_TASK, blocks)
+
+
+def _submitted(pool: Executor, task: Callable[..., T], *arguments: Any) -> "Future[T]":
+    try:
+        return pool.submit(_run, task, *arguments)
+    except RuntimeError as error:
+        raise RuntimeError(f"executor accepts no work (shut down?): {error}") from error
 
 
 def _run(task: Callable[..., T], *arguments: Any) -> T:

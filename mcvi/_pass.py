@@ -11,13 +11,14 @@ from warnings import warn
 
 import numpy as np
 
+from mcvi import _checks
 from mcvi._draws import FUSED_BLOCK, Draws, FusedWeight, LogWeight, watched, with_note
 from mcvi._parallel import fold, reduce_blocks
 from mcvi._typing import FloatArray
 from mcvi.accumulate import NonFinite, Tail, TailBuilder
 from mcvi.estimate import NonFiniteWarning, ZeroWeightWarning
 
-__all__ = ["Pass", "Total", "warn_of_zero_weights"]
+__all__ = ["Pass", "Total", "warn_of_non_finite", "warn_of_zero_weights"]
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,10 @@ class Pass:
     def run(self, executor: Executor | None = None, progress: Callable[[int, int], Any] | None = None) -> Total:
         """Do all blocks, and warn once of each function whose values were nan or +inf."""
         draws = self.draws
+        _checks.executor(executor)
         report = None
         if progress is not None:
-            notify = progress
+            notify = _checks.function(progress, "progress")
 
             def report(blocks: int) -> None:
                 notify(min(draws.first(blocks), draws.n), draws.n)
@@ -123,14 +125,7 @@ class Pass:
             progress=report,
         )
         for function, found in zip(self.functions, total.non_finite, strict=True):
-            if found.count:
-                values = draws.n * int(np.prod(total.shape))
-                warn(
-                    f"{function.name} was nan or +inf {found.count} times in {values} values; first at draw "
-                    f"{found.first}, z = {np.array2string(found.draw, threshold=8)}.",
-                    NonFiniteWarning,
-                    stacklevel=_outside(),
-                )
+            warn_of_non_finite(function.name, found, draws.n * prod(total.shape))
         return total
 
 
@@ -138,6 +133,17 @@ def _raise_floors(floors: FloatArray | None, total: Total) -> FloatArray | None:
     if total.tail is None:
         return None
     return total.tail.floors if floors is None else np.maximum(floors, total.tail.floors)
+
+
+def warn_of_non_finite(name: str, found: NonFinite, values: int) -> None:
+    """Warn if some of the values of a function were nan or +inf."""
+    if found.count:
+        warn(
+            f"{name} was nan or +inf {found.count} times in {values} values; first at draw {found.first}, "
+            f"z = {np.array2string(found.draw, threshold=8)}.",
+            NonFiniteWarning,
+            stacklevel=_outside(),
+        )
 
 
 def warn_of_zero_weights(log_largest: FloatArray, n: int) -> None:

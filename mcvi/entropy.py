@@ -130,7 +130,7 @@ def entropy_shannon(
     except Traced:
         return -anp.mean(density.traced(draws.whole()), axis=0)
     (moments,) = total.sums
-    return _estimate(draws, -moments.mean, moments.standard_error, method="mean of -log p over draws")
+    return _estimate(draws, 0.0 - moments.mean, moments.standard_error, method="mean of -log p over draws")
 
 
 def elbo_ratio(

@@ -73,6 +73,8 @@ def as_key(rng: RNGLike) -> Key:
         return Key(int.from_bytes(os.urandom(16), "little"))
     if isinstance(rng, Key):
         return rng
+    if isinstance(rng, np.ndarray) and rng.ndim == 0:
+        rng = rng[()]
     if isinstance(rng, (bool, np.bool_)):
         raise TypeError(
             f"rng must be None, an int, a sequence of ints, a SeedSequence or a Generator; got {rng!r} (bool)."
@@ -135,5 +137,6 @@ def standard_normals(key: Key, first: int, count: int, elements: int, slot: int 
 def _filled(fill: Any, key: Key, slot: int, first: int, count: int, elements: int) -> FloatArray:
     rows = tile_rows(elements)
     out = np.empty(count * elements)
-    fill(*key.words, np.uint64(slot), first // rows, rows * elements, out)
+    if elements:
+        fill(*key.words, np.uint64(slot), first // rows, rows * elements, out)
     return out

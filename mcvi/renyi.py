@@ -12,11 +12,11 @@ from autograd import numpy as anp
 from mcvi import _checks
 from mcvi._draws import Draws, LogWeight, Traced, is_compiled
 from mcvi._gradients import log_mean_power
-from mcvi._pass import Pass, warn_of_zero_weights
+from mcvi._pass import Pass, warn_of_non_finite, warn_of_zero_weights
 from mcvi._powers import Power, PowerSums, PowerTail, Tails, sums_of_powers
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, LogDensity, RNGLike
-from mcvi.accumulate import LogMoments, Tail
+from mcvi.accumulate import LogMoments, NonFinite, Tail
 from mcvi.estimate import Estimate
 from mcvi.monte_carlo import _differentiating, _estimate
 
@@ -87,8 +87,14 @@ def renyi_ratio(
     draws = Draws.of(q, n, z, rng)
     weight = LogWeight.of(log_p, q)
     alpha = _checks.order(alpha)
-    if np.ndim(value_of(alpha)) == len(draws.batch_shape) + 1:
-        return _renyi_of_each_draw(draws, weight, alpha)
+    held = value_of(alpha)
+    if np.ndim(held) == len(draws.batch_shape) + 1:
+        _checks.broadcasts_to(np.shape(held), (draws.n, *draws.batch_shape), "alpha", "(n, *q.batch_shape)")
+        if is_traced(alpha) or (held != held[:1]).any():
+            return _renyi_of_each_draw(draws, weight, alpha)
+        # One order for all draws after all.
+        common = renyi_ratio(log_p, q, held[0], n=n, z=z, rng=draws.key, executor=executor, progress=progress)
+        return common + np.zeros((len(held), *draws.batch_shape))
     _checks.broadcasts_to(np.shape(value_of(alpha)), draws.batch_shape, "alpha", "q.batch_shape")
     (estimate,) = _renyi(
         draws,
@@ -151,6 +157,8 @@ def renyi_curve(
     orders = _checks.order(alphas, "alphas")
     if np.ndim(value_of(orders)) == 0:
         raise ValueError(f"alphas must have an axis of orders in front; got the scalar {value_of(orders)}.")
+    if len(value_of(orders)) == 0:
+        raise ValueError(f"alphas must hold at least one order; got shape {np.shape(value_of(orders))}.")
     _checks.broadcasts_to(np.shape(value_of(orders))[1:], draws.batch_shape, "alphas[0]", "q.batch_shape")
     curve = _renyi(
         draws,
@@ -244,19 +252,23 @@ def _read(draws: Draws, sums: PowerSums, signs: tuple[int, ...], tail: Tail | No
 
 def _renyi_of_each_draw(draws: Draws, weight: LogWeight, alpha: Any) -> Any:
     """Return the bound for orders with an axis of draws in front, as the ancestor has it: the power differs by draw."""
-    z = draws.whole()
-    _checks.broadcasts_to(np.shape(value_of(alpha)), (draws.n, *draws.batch_shape), "alpha", "(n, *q.batch_shape)")
+    log_w = weight.traced(draws.whole())
     power = 1.0 - alpha
-    scaled = power * weight.traced(z)
-    largest = np.max(value_of(scaled), axis=0)
-    centre = np.where(np.isfinite(largest), largest, 0.0)
-    value = (anp.log(anp.mean(anp.exp(scaled - centre), axis=0)) + centre) / power
-    if is_traced(value):
-        return value
-    error = np.sqrt(LogMoments.of(np.asarray(scaled).reshape(draws.n, -1), np.ones(scaled[0].size)).relative_variance)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        scaled = power * log_w
+        largest = np.max(value_of(scaled), axis=0)
+        centre = np.where(np.isfinite(largest), largest, 0.0)
+        value = (anp.log(anp.mean(anp.exp(scaled - centre), axis=0)) + centre) / power
+        if is_traced(value):
+            return value
+        columns = np.asarray(scaled, np.float64).reshape(draws.n, -1)
+        error = np.sqrt(LogMoments.of(columns, np.ones(columns.shape[1])).relative_variance)
+        error = error.reshape(draws.batch_shape) / abs(power)
+    warn_of_non_finite(weight.name, NonFinite.of(np.reshape(log_w, columns.shape), 0, draws.whole()), columns.size)
+    warn_of_zero_weights(np.max(log_w, axis=0), draws.n)
     return Estimate(
         value,
-        error.reshape(draws.batch_shape) / abs(power),
+        error,
         draws.n,
         method="Renyi ratio of an order a draw",
         key=draws.key,

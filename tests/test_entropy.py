@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from autograd import grad
+from autograd import grad, jacobian
 from autograd import numpy as anp
 
 import mcvi
-from mcvi.distributions import Independent, Laplace, Logistic, MultivariateNormalDiag, Normal, Uniform
+from mcvi.distributions import Dirichlet, Gamma, Independent, Laplace, Logistic, MultivariateNormalDiag, Normal, Uniform
 from tests import naive
 from tests.statistics import assert_estimates
 
@@ -286,3 +286,83 @@ def test_functions_of_a_discrete_distribution_get_whole_numbers():
     assert_estimates(e, 28.0, resolves=2.0)
     assert float(mcvi.expectation(lambda k: values[k], q, z=[0, 1, 2])) == 37.0
     assert mcvi.renyi_ratio(q.log_prob, q, 0.5, n=100, rng=0) == 0.0
+
+
+def test_the_score_function_of_a_users_class_differentiates_its_density():
+    class Attached(Shifted):
+        """Its draws are traced themselves."""
+
+        def sample(self, n, *, rng):
+            return self.loc + rng.standard_normal(n)
+
+    for family in (Shifted, Pathwise, Attached):
+        value = grad(lambda m, f=family: mcvi.expectation(np.square, f(m), n=100_000, rng=0, gradient="score"))(1.0)
+        assert value == pytest.approx(2.0, abs=0.1)
+        given = grad(lambda m, f=family: mcvi.expectation(np.square, f(m), z=[1.0, 2.0], gradient="score"))(0.5)
+        assert given == pytest.approx(np.mean([1.0 * 0.5, 4.0 * 1.5]), rel=1e-12)
+
+
+def test_an_expectation_over_a_users_class_without_pathwise_draws_has_no_silent_zero_gradient():
+    with pytest.raises(NotImplementedError, match="Shifted has no pathwise derivative"):
+        grad(lambda m: mcvi.expectation(np.square, Shifted(m), n=100, rng=0))(1.0)
+    assert grad(lambda m: mcvi.expectation(np.square, Pathwise(m), n=100_000, rng=0))(1.0) == pytest.approx(
+        2.0, abs=0.1
+    )
+
+
+def test_a_users_class_is_traced_through_independent():
+    def objective(wrapped):
+        return lambda m: mcvi.renyi_ratio(lambda z: -0.5 * (z - 1.0) ** 2, wrapped(Pathwise(m)), 0.5, n=1000, rng=0)
+
+    through = grad(objective(lambda q: Independent(q, 0)))(0.3)
+    assert through == pytest.approx(grad(objective(lambda q: q))(0.3), rel=1e-12)
+    with pytest.raises(NotImplementedError, match="no pathwise derivative"):
+        grad(lambda m: mcvi.elbo_ratio(np.negative, Independent(Shifted(m), 0), n=10, rng=0))(0.3)
+
+
+def test_a_traced_expectation_has_the_shape_of_the_estimate():
+    def first_of_batch(loc):
+        return mcvi.expectation(lambda z: z[:, :1], Normal(loc, 1.0), n=10, rng=0)
+
+    loc = np.array([0.5, 1.0])
+    np.testing.assert_allclose(jacobian(first_of_batch)(loc), [[1.0, 0.0], [1.0, 0.0]], rtol=1e-15)
+
+
+def test_infinite_orders_have_the_gradient_of_the_extreme_log_weight():
+    for alpha in (np.inf, -np.inf):
+
+        def bound(loc, alpha=alpha):
+            return mcvi.renyi_ratio(P.log_prob, Normal(loc, 2.0), alpha, n=100, rng=0)
+
+        numerical = (float(bound(0.5 + 1e-6)) - float(bound(0.5 - 1e-6))) / 2e-6
+        assert grad(bound)(0.5) == pytest.approx(numerical, rel=1e-6)
+
+
+def test_the_derivative_in_the_order_holds_at_order_one():
+    z = Q.sample(1000, rng=0)
+    log_w = P.log_prob(z) - Q.log_prob(z)
+    slope = grad(lambda alpha: mcvi.renyi_ratio(P.log_prob, Q, alpha, z=z))(1.0)
+    assert slope == pytest.approx(-0.5 * np.var(log_w), rel=1e-12)
+
+
+def test_an_order_that_is_the_same_for_all_draws_is_that_order():
+    z = Q.sample(6, rng=0)
+    for alpha in (0.5, 1.0, 2.0):
+        one = mcvi.renyi_ratio(P.log_prob, Q, alpha, z=z)
+        each = mcvi.renyi_ratio(P.log_prob, Q, np.full(6, alpha), z=z)
+        assert each.shape == (6,)
+        np.testing.assert_array_equal(each.value, one.value)
+        np.testing.assert_array_equal(each.standard_error, one.standard_error)
+
+
+@pytest.mark.parametrize("q", [Normal(np.zeros(0), 1.0), Gamma(np.ones(0), 1.0), Dirichlet(np.ones((0, 2)))])
+def test_a_batch_without_members_has_an_answer_without_numbers(q):
+    assert q.sample(3, rng=0).shape == (3, 0, *q.event_shape)
+    assert q.log_prob(q.sample(3, rng=0)).shape == (3, 0)
+    assert all(score.shape == (3, 0, *q.event_shape) for score in q.score(q.sample(3, rng=0)).values())
+    bound = mcvi.renyi_ratio(q.log_prob, q, 0.5, n=10_000, rng=0)
+    assert bound.check().shape == bound.interval()[0].shape == (0,)
+    f = (lambda z: np.ones((len(z), 0)), q.log_prob, q)
+    assert mcvi.expectation_importance_sampler(*f, n=10, rng=0).shape == (0,)
+    assert mcvi.expectation_self_normalized(*f, n=10, rng=0).shape == (0,)
+    assert mcvi.kl_divergence(q, q).shape == (0,)

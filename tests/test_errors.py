@@ -6,6 +6,7 @@ has been called.
 
 import re
 import warnings
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -137,6 +138,11 @@ BAD_DRAWS = [
     (np.full((N, 3), "a"), TypeError, "z must be real numbers; got dtype <U1."),
     (np.zeros((N, 3), object), TypeError, "z must be real numbers; got an object array."),
     ([[None, 1.0, 2.0]], TypeError, "z must be real numbers; got an object array."),
+    (
+        np.ma.masked_array(np.zeros((2, 3)), mask=np.eye(2, 3)),
+        ValueError,
+        "z must not be masked; got 2 masked numbers. Fill them.",
+    ),
     (np.zeros((N, 3), "datetime64[s]"), TypeError, "z must be real numbers; got dtype datetime64[s]."),
 ]
 
@@ -213,7 +219,7 @@ BAD_ORDERS = [
     ([0.5, float("nan")], ValueError, "must be a real number; got nan at index (1,)."),
     ("a", TypeError, "must be real numbers; got dtype <U1."),
     (1j, TypeError, "must be real numbers; got dtype complex128."),
-    (None, TypeError, "must be real numbers; got an object array."),
+    (None, TypeError, "must be real numbers; got None."),
 ]
 
 
@@ -230,6 +236,34 @@ def test_an_order_that_is_none_is_refused(estimator, name, alpha, kind, text):
 def test_orders_that_do_not_fit_the_batch_are_refused():
     q = Normal(np.zeros(3), 1.0)
     assert_refused(mcvi.renyi_ratio, ValueError, "alpha", "(2,)", "(3,)", n=N, q=q, alpha=[0.5, 0.6])
+
+
+def test_a_curve_without_orders_is_refused():
+    assert_refused(mcvi.renyi_curve, ValueError, "alphas must hold at least one order; got shape (0,).", n=N, alphas=[])
+
+
+@pytest.mark.parametrize("n", [3, N])
+def test_a_target_of_a_wider_batch_is_refused_also_where_the_draws_are_as_many(n):
+    text = "the batch_shape of log_p must broadcast to q.batch_shape (); got shape (3,)."
+    for estimator in (mcvi.renyi_ratio, mcvi.elbo_ratio):
+        with pytest.raises(ValueError, match=re.escape(text)):
+            estimator(**{**RIGHT[estimator], "log_p": Normal(np.zeros(3), 1.0).log_prob}, n=n)
+
+
+# Where the work is done
+
+
+@every_estimator
+def test_what_is_no_executor_and_a_progress_that_cannot_be_called_are_refused(estimator):
+    assert_refused(estimator, TypeError, "executor must be a concurrent.futures.Executor; got int.", n=N, executor=2)
+    assert_refused(estimator, TypeError, "progress must be callable; got bool.", n=N, progress=True)
+
+
+@every_estimator
+def test_an_executor_that_was_shut_down_is_refused(estimator):
+    executor = ThreadPoolExecutor(1)
+    executor.shutdown()
+    assert_refused(estimator, RuntimeError, "executor accepts no work (shut down?)", n=N, executor=executor)
 
 
 # Parameters of families
@@ -254,7 +288,7 @@ BAD_PARAMETERS = [
     (partial(Normal, "a", 1.0), TypeError, "Normal: loc must be real numbers; got dtype <U1."),
     (partial(Normal, 0.0, 1j), TypeError, "Normal: scale must be real numbers; got dtype complex128."),
     (
-        partial(Normal, None, 1.0),
+        partial(Normal, [None], 1.0),
         TypeError,
         "Normal: loc must be real numbers; got an object array. "
         "If it was made from traced values, build it with autograd.numpy.",
@@ -333,7 +367,7 @@ def test_a_log_density_that_is_wider_than_the_batch_is_refused_with_both_shapes(
     [
         (lambda z: z + 1j, "what log_p returned must be real numbers; got dtype complex128."),
         (lambda z: z.astype(object), "what log_p returned must be real numbers; got an object array."),
-        (lambda z: None, "what log_p returned must be real numbers; got an object array."),
+        (lambda z: None, "what log_p returned must be real numbers; got None."),
         (lambda z: "a", "what log_p returned must be real numbers; got dtype <U1."),
     ],
     ids=["complex", "object", "None", "str"],
@@ -440,6 +474,27 @@ def test_weights_that_are_all_zero_give_the_answer_of_the_mathematics_and_one_wa
     result, warning = only_warning(lambda: estimator(**{**RIGHT[estimator], "log_p": nowhere}, n=N, rng=0))
     assert result.value == answer
     assert warning.category is ZeroWeightWarning
+
+
+def test_an_order_a_draw_warns_as_one_order_does():
+    orders = np.linspace(0.1, 0.9, N)
+    with pytest.warns(NonFiniteWarning, match="first at draw 0"):
+        mcvi.renyi_ratio(lambda z: np.where(z > 0.5, np.nan, 0.0), Normal(0.0, 1.0), orders, n=N, rng=0)
+    with pytest.warns(ZeroWeightWarning, match="all 100 draws have zero weight"):
+        mcvi.renyi_ratio(lambda z: np.full(N, -np.inf), Normal(0.0, 1.0), orders, n=N, rng=0)
+
+
+def test_zero_times_an_infinite_weight_is_nan_with_one_warning():
+    args = (lambda z: np.where(z > 0, -np.inf, 0.0), lambda z: np.where(z > 0, np.inf, 0.0), Normal(0.0, 1.0))
+    with pytest.warns(NonFiniteWarning) as caught:
+        assert np.isnan(mcvi.expectation_importance_sampler_logspace(*args, n=N, rng=0).value)
+    assert len(caught) == 1
+
+
+@pytest.mark.parametrize("q", [distributions.Poisson(1e300), distributions.Geometric(probs=1e-300)])
+def test_draws_beyond_every_integer_are_refused_and_not_wrapped(q):
+    with pytest.raises(ValueError, match="a draw does not fit a 64-bit integer"):
+        mcvi.expectation(lambda z: z, q, n=N, rng=0)
 
 
 @pytest.mark.parametrize("zero", [slice(7, 8), slice(None)], ids=["one", "all"])

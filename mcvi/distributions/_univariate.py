@@ -72,7 +72,8 @@ class Univariate(Distribution):
 
     def _filled(self, key: Key, first: int, count: int, columns: FloatArray) -> FloatArray:
         out = np.empty(count * self.elements)
-        self._maths.sampler.fill(key, first, self.elements, columns, out)
+        if self.elements:
+            self._maths.sampler.fill(key, first, self.elements, columns, out)
         return out.reshape(count, *self.batch_shape)
 
     def _log_prob(self, value: Any) -> Any:

@@ -117,6 +117,8 @@ class Dirichlet(Distribution):
         shape = widen(np.ascontiguousarray(value_of(self.concentration), np.float64).reshape(1, -1))[0]
         rows = tile_rows(self.elements)
         out = np.empty(count * self.elements)
+        if not self.elements:
+            return out.reshape(count, *self.batch_shape, *self.event_shape)
         fill_gammas(key.words, 0, first // rows, rows * self.elements, shape, np.ones_like(shape), out, logs=True)
         softmax(out.reshape(-1, self.event_shape[0]))
         return out.reshape(count, *self.batch_shape, *self.event_shape)
@@ -201,7 +203,7 @@ def _scores(value: Any, concentration: Any) -> tuple[FloatArray, FloatArray]:
     """Return the derivatives of the log density in the value and in the concentration; 0 outside the support."""
     x, a = np.broadcast_arrays(np.asarray(value, np.float64), np.asarray(concentration, np.float64))
     total = a.sum(axis=-1, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         sums_to_one = np.abs(x.sum(axis=-1, keepdims=True) - 1.0) <= _TOLERANCE
         outside = ~((x >= 0.0).all(axis=-1, keepdims=True) & sums_to_one | np.isnan(x).any(axis=-1, keepdims=True))
         in_value = np.where(a == 1.0, 0.0 * x, (a - 1.0) / x)

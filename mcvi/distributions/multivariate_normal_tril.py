@@ -113,7 +113,8 @@ class MultivariateNormalTriL(Distribution):
         held = self.untraced
         value = event_value(self, self._checked(value_of(value)))
         y, w = _solved(value, held.loc, held.scale_tril)
-        tril = np.tril(w[..., :, None] * y[..., None, :]) - _inverse_diagonal(held.scale_tril)
+        with np.errstate(over="ignore", invalid="ignore"):  # far out a score is infinite
+            tril = np.tril(w[..., :, None] * y[..., None, :]) - _inverse_diagonal(held.scale_tril)
         return {"value": self._cast(-w), "loc": self._cast(w), "scale_tril": self._cast(tril)}
 
     def _fisher(self) -> Any:
