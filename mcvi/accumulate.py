@@ -7,7 +7,6 @@ computed them.
 
 from dataclasses import dataclass, replace
 from functools import cached_property
-from math import ceil, sqrt
 from typing import Any, Self
 
 import numpy as np
@@ -15,7 +14,7 @@ import numpy as np
 from mcvi._kernels import reduce as kernels
 from mcvi._kernels import tail as tail_kernels
 from mcvi._typing import FloatArray
-from mcvi.diagnostics import khat_of_tail
+from mcvi.diagnostics import LONGEST_KEPT_TAIL, khat_of_tail, tail_length
 
 __all__ = [
     "CentredMoments",
@@ -25,11 +24,9 @@ __all__ = [
     "SignedLogMoments",
     "Tail",
     "WeightedMoments",
-    "tail_length",
+    "kept_length",
 ]
 
-#: The most log weights that are kept of each column.
-LONGEST_TAIL = 3000
 # So few draws are all kept, and selected from when someone looks at the k-hat.
 SELECTED_LATER = 4096
 # A selection costs more than a little memory: it waits until so many times what is needed has come together.
@@ -250,14 +247,9 @@ class WeightedMoments:
             return np.where(self.state[0] == -np.inf, 0.0, self.state[1] ** 2 / self.state[2])
 
 
-def tail_length(n: int) -> int:
-    """Return how many of `n` log weights a k-hat is fitted to: ``ceil(min(n / 5, 3 sqrt(n)))``, at most 3000."""
-    return min(ceil(min(0.2 * n, 3.0 * sqrt(n))), LONGEST_TAIL)
-
-
-def _kept(n: int) -> int:
-    """Return how many log weights of `n` are kept: the tail, and the one that it begins after."""
-    return min(tail_length(n) + 1, n)
+def kept_length(n: int) -> int:
+    """Return how many log weights of `n` are kept: the tail, at most 3000, and the one that it begins after."""
+    return min(min(tail_length(n), LONGEST_KEPT_TAIL) + 1, n)
 
 
 @dataclass(frozen=True)
@@ -265,14 +257,15 @@ class Tail:
     """The largest log weights of each column: as many as a k-hat for `total` draws needs, and one more.
 
     nan is passed over. `values` is ``(columns, as many or more)``: up to four times as many are kept, and all where
-    there are few, until somebody looks at the k-hat. A column with fewer numbers is filled up with -inf.
+    there are few, until somebody looks at the k-hat. A part of the draws may have fewer; a column with fewer than the
+    others is filled up with -inf.
     """
 
     total: int
     values: FloatArray
 
     def __add__(self, other: Self) -> Self:
-        keep = _kept(self.total)
+        keep = kept_length(self.total)
         both = np.concatenate([self.values, other.values], axis=1)
         if both.shape[1] > _MOST_KEPT * keep:
             both = np.partition(both, both.shape[1] - keep, axis=1)[:, -keep:]
@@ -281,14 +274,16 @@ class Tail:
     @property
     def floors(self) -> FloatArray:
         """The smallest number kept of each column: one not above it cannot be among the largest."""
+        if self.values.shape[1] < kept_length(self.total):
+            return np.full(len(self.values), -np.inf)
         return np.ascontiguousarray(self.values.min(axis=1))
 
     @cached_property
     def khat(self) -> FloatArray:
         """The k-hat of each column's weights."""
-        keep = _kept(self.total)
+        keep = kept_length(self.total)
         # Exactly as many as belong: how many more were kept depends on how the work was cut.
-        return np.array([khat_of_tail(np.sort(column)[-keep:], self.total) for column in self.values])
+        return np.atleast_1d(khat_of_tail(np.sort(self.values, axis=1)[:, -keep:].T, self.total))
 
     def columns(self, index: Any) -> "Tail":
         """Return the tail of some columns."""
@@ -305,22 +300,25 @@ class TailBuilder:
 
     def __init__(self, total: int, columns: int, floors: FloatArray | None = None) -> None:
         self.total = total
-        self.keep = _kept(total)
+        self.keep = kept_length(total)
         self._columns = columns
         self._whole: FloatArray | None = None
+        # Blocks of several columns as they came, as long as they hold no more rows than are kept in any case: of many
+        # columns a run of blocks is only a few rows.
+        self._rows: list[FloatArray] = []
         self._floors = np.full(columns, -np.inf) if floors is None else floors.copy()
         self._sizes = np.zeros(columns, np.int64)
-        self._values = np.empty((columns, 2 * self.keep + 1 if columns > 1 else 0))
+        self._values = np.empty((columns, 0))
 
     def push(self, block: FloatArray) -> None:
         """Add the numbers of a block."""
         if self._columns == 1 and len(block) == self.total <= SELECTED_LATER:
             self._whole = block.reshape(1, -1).copy()
             return
-        if self._columns > 1:
-            tail_kernels.push(block, self.keep, self._values, self._sizes, self._floors)
-        else:
+        if self._columns == 1:
             self._push_column(block.reshape(-1))
+        elif self._columns > 1:
+            self._push_rows(block)
 
     def tail(self) -> Tail:
         """Return what was collected."""
@@ -328,11 +326,25 @@ class TailBuilder:
             return Tail(self.total, self._whole)
         if self._columns == 1 and self._sizes[0] >= self.keep:
             return Tail(self.total, self._values[:, : self._sizes[0]].copy())
+        if self._rows:
+            rows = np.concatenate(self._rows)
+            return Tail(self.total, np.ascontiguousarray(np.where(np.isnan(rows), -np.inf, rows).T))
         values = np.full((self._columns, self.keep), -np.inf)
         for column, (size, kept) in enumerate(zip(self._sizes, self._values, strict=True)):
             largest = kept[:size] if size <= self.keep else np.partition(kept[:size], size - self.keep)[-self.keep :]
             values[column, : len(largest)] = largest
         return Tail(self.total, values)
+
+    def _push_rows(self, block: FloatArray) -> None:
+        if not self._values.size:
+            if sum(map(len, self._rows)) + len(block) <= self.keep:
+                self._rows.append(block.copy())
+                return
+            self._values = np.empty((self._columns, 2 * self.keep + 1))
+            for rows in self._rows:
+                tail_kernels.push(rows, self.keep, self._values, self._sizes, self._floors)
+            self._rows = []
+        tail_kernels.push(block, self.keep, self._values, self._sizes, self._floors)
 
     def _push_column(self, flat: FloatArray) -> None:
         size = int(self._sizes[0])

@@ -17,8 +17,9 @@ from mcvi.accumulate import (
     SignedLogMoments,
     TailBuilder,
     WeightedMoments,
-    tail_length,
+    kept_length,
 )
+from mcvi.diagnostics import khat
 from tests import naive
 
 ONE = np.ones(1)
@@ -175,9 +176,28 @@ def test_the_tail_holds_the_largest(n, columns):
         for block in np.array_split(part, 4):
             builders[-1].push(np.ascontiguousarray(block))
     total = fold(builder.tail() for builder in builders)
-    keep = min(tail_length(n) + 1, n)
+    keep = kept_length(n)
     for j in range(columns):
         np.testing.assert_array_equal(np.sort(total.values[j])[::-1][:keep], naive.largest(v[:, j], keep))
+
+
+def test_a_few_rows_of_many_columns_are_kept_as_they_came():
+    v = np.random.default_rng(1).normal(size=(300, 50))
+    v[0, 0] = np.nan
+    tails = []
+    for run in np.array_split(v, 20):
+        builder = TailBuilder(300, 50, np.full(50, -np.inf))
+        for block in np.array_split(run, 3):
+            builder.push(block)
+        tails.append(builder.tail())
+        assert tails[-1].values.shape == (50, 15)
+        assert (tails[-1].floors == -np.inf).all()
+    total = fold(tails)
+    v[0, 0] = -np.inf
+    for j in range(50):
+        largest = np.sort(total.values[j])[::-1][: kept_length(300)]
+        np.testing.assert_array_equal(largest, naive.largest(v[:, j], kept_length(300)))
+    np.testing.assert_allclose(total.khat, khat(v), rtol=1e-12)
 
 
 def test_the_tail_passes_over_nan_and_hides_nothing_behind_it():
@@ -185,7 +205,7 @@ def test_the_tail_passes_over_nan_and_hides_nothing_behind_it():
     v[::50] = np.nan
     builder = TailBuilder(5000, 1)
     builder.push(v)
-    expected = naive.largest(v[~np.isnan(v)], tail_length(5000) + 1)
+    expected = naive.largest(v[~np.isnan(v)], kept_length(5000))
     np.testing.assert_array_equal(np.sort(builder.tail().values[0])[::-1][: expected.size], expected)
 
 

@@ -94,7 +94,7 @@ class Independent(Distribution):
 
     @cached_property
     def is_traced(self) -> bool:
-        """Whether autograd traces a parameter of the distribution inside; of a user's, whether it traces its density."""
+        """Whether autograd traces the parameters of the distribution inside; of a user's, its density."""
         if isinstance(self.distribution, Distribution):
             return self.distribution.is_traced
         if not tracing():
