@@ -1,12 +1,45 @@
 """What the library asks of autograd: is this traced, what is its value, take this derivative back."""
 
-from typing import Any
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import Any, ClassVar
 
 import numpy as np
 from autograd.extend import Box
-from autograd.tracer import isbox, trace_stack
+from autograd.tracer import TraceStack, isbox, trace_stack
 
-__all__ = ["Box", "is_traced", "tracing", "unbroadcast", "value_of"]
+__all__ = ["Box", "has_ended", "is_traced", "new_trace", "tracing", "unbroadcast", "value_of"]
+
+
+class _Traces(TraceStack):  # type: ignore[misc]
+    """The numbers of autograd's traces, none given twice.
+
+    Autograd only asks that an inner trace has a larger number than the one around it. It counts those that are open, in
+    one number for the whole process: threads that differentiate at once then mix up each other's traces, and an
+    exception is never counted back. A number that only grows is right in every thread, and names a trace for ever.
+    """
+
+    numbers: ClassVar = count(trace_stack.top + 1)
+    running: ClassVar = set(range(trace_stack.top + 1))
+
+    @contextmanager
+    def new_trace(self) -> Iterator[int]:
+        number = next(self.numbers)
+        self.running.add(number)
+        try:
+            yield number
+        finally:
+            self.running.discard(number)
+
+
+trace_stack.__class__ = _Traces
+new_trace = trace_stack.new_trace
+
+
+def has_ended(level: float) -> bool:
+    """Tell whether the derivative of a trace number is over."""
+    return level not in _Traces.running
 
 
 def is_traced(*values: Any) -> bool:
@@ -16,7 +49,7 @@ def is_traced(*values: Any) -> bool:
 
 def tracing() -> bool:
     """Tell whether a derivative is being taken at all."""
-    return bool(trace_stack.top >= 0)
+    return bool(_Traces.running)
 
 
 def value_of(x: Any) -> Any:

@@ -5,7 +5,7 @@ from typing import Any
 from autograd.extend import defvjp_argnums, primitive
 
 from mcvi.stochastic._graph import derivative_levels
-from mcvi.stochastic._terms import Term
+from mcvi.stochastic._terms import Term, estimator_of
 
 __all__ = ["attached"]
 
@@ -17,7 +17,7 @@ def attached(total: Any, terms: list[Term]) -> Any:
     if len(levels) > 1:
         node = terms[0].node
         raise NotImplementedError(
-            f"{node.name}: no second derivatives of a surrogate loss with the estimator {node.loss_fn!r}."
+            f"{node.name}: no second derivatives of a surrogate loss with the estimator {estimator_of(node)!r}."
         )
     return _attach(total, *inputs, terms=terms)
 

@@ -119,28 +119,6 @@ def derivative_levels(x: Any) -> frozenset[float]:
     return frozenset(box._trace for box in _layers(x) if type(box._node) is not DependencyNode)
 
 
-def check_one_derivative(values: Iterable[Any]) -> None:
-    """Refuse values that stand on the arguments of two derivatives at one level: one of the two has ended.
-
-    Autograd would take them for one derivative, and return that in the argument of the one that is over.
-    """
-    seen = {box._node for box in values if isbox(box) and type(box._node) is VJPNode}
-    stack = list(seen)
-    arguments = 0
-    while stack:
-        node = stack.pop()
-        arguments += not node.parents
-        for parent in node.parents:
-            if parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    if arguments > 1:
-        raise ValueError(
-            "the losses use nodes or arrays that were made inside an earlier derivative: make all stochastic nodes "
-            "inside the function that is differentiated, each time it is called."
-        )
-
-
 def without_graph(x: Any) -> Any:
     """Return a value without its place in the graph of draws: what autograd differentiates, or the plain array.
 

@@ -3,9 +3,9 @@
 from typing import Any
 
 import numpy as np
-from autograd.tracer import isbox, trace_stack
+from autograd.tracer import isbox
 
-from mcvi._trace import value_of
+from mcvi._trace import has_ended, value_of
 from mcvi.stochastic._graph import derivative_levels
 
 __all__ = ["checked_losses"]
@@ -45,7 +45,7 @@ def _checked(loss: Any, index: int) -> Any:
             f"sample_losses must have dimensionality 1 or greater (the draws in front); got a scalar at index {index}. "
             "Use np.reshape(loss, (1,)) of autograd.numpy if it depends on all draws together."
         )
-    if max(derivative_levels(loss), default=-1) > trace_stack.top:
+    if any(map(has_ended, derivative_levels(loss))):
         raise ValueError(
             f"sample_losses: the loss at index {index} was computed inside a derivative that has ended: "
             "create its nodes and call surrogate_loss inside the same function that is differentiated."

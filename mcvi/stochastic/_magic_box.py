@@ -10,9 +10,9 @@ from autograd import numpy as anp
 from mcvi._trace import value_of
 from mcvi.stochastic._axes import summed_to
 from mcvi.stochastic._dependencies import indices_of
-from mcvi.stochastic._graph import derivative_levels, parameter_boxes, without_graph
+from mcvi.stochastic._graph import without_graph
 from mcvi.stochastic._score_function import ScoreEstimator
-from mcvi.stochastic._terms import Collected
+from mcvi.stochastic._terms import Collected, estimator_of
 
 __all__ = ["magic_box", "needs_higher_derivatives"]
 
@@ -22,11 +22,10 @@ def needs_higher_derivatives(found: Collected) -> bool:
 
     With another estimator the first-order surrogate is built, which refuses a second derivative.
     """
-    if not all(isinstance(node.loss_fn, ScoreEstimator) and node.loss_fn.plain for node, _ in found.nodes):
+    estimators = [estimator_of(node) for node, _ in found.nodes]
+    if not all(isinstance(estimator, ScoreEstimator) and estimator.plain for estimator in estimators):
         return False
-    boxes = [box for node, _ in found.nodes for box in parameter_boxes(node.distribution)]
-    levels: frozenset[float] = frozenset().union(*map(derivative_levels, [*found.losses, *boxes]))
-    return bool(found.nodes) and len(levels) > 1
+    return bool(found.nodes) and len(found.levels()) > 1
 
 
 def magic_box(found: Collected) -> Any:

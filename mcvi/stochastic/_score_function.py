@@ -37,16 +37,19 @@ class ScoreEstimator:
 
     def __call__(self, stochastic_tensor: Any, value: Any, loss: Any, baseline: Any = None) -> Any:
         """Return the term for a `loss` (and a `baseline` to subtract, if the estimator brings none)."""
-        node = stochastic_tensor
         held = np.asarray(value_of(loss))
-        advantage = self.weight(node, held)
+        advantage = self.weight(stochastic_tensor, held)
         if baseline is not None:
             advantage = np.broadcast_to(advantage - value_of(baseline), held.shape)
-        log_prob = summed_to(node.distribution.log_prob(value), held.shape, node.name)
-        term = log_prob * spread(advantage, held.shape)
+        term = self.term(stochastic_tensor, value, advantage)
         if self.observe is not None:
-            self.observe(node, held)
+            self.observe(stochastic_tensor, held)
         return term
+
+    def term(self, node: Any, value: Any, advantage: Any) -> Any:
+        """Return the log probability times an advantage shaped like a loss."""
+        shape = np.shape(advantage)
+        return summed_to(node.distribution.log_prob(value), shape, node.name) * spread(advantage, shape)
 
     def weight(self, node: Any, loss: Any) -> Any:
         """Return the advantage for a loss of plain numbers, shaped like it."""

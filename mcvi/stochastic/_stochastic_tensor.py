@@ -178,7 +178,10 @@ class StochasticTensor(BaseStochasticTensor):
         """Return the term that this node adds to a surrogate loss in the form ``tf1``, or None if it needs none."""
         if self.loss_fn is None or not self.wants_score:
             return None
-        return self.loss_fn(self, value_of(self), sample_loss)
+        term = self.loss_fn(self, value_of(self), sample_loss)
+        if term is None:
+            raise TypeError(f"{self.name}: loss_fn must return an array, log_prob times a weight; it returned None.")
+        return term
 
 
 class ObservedStochasticTensor(BaseStochasticTensor):

@@ -6,12 +6,11 @@ from operator import add
 from typing import Any
 
 from mcvi.stochastic._attach import attached
-from mcvi.stochastic._graph import check_one_derivative, without_graph
 from mcvi.stochastic._magic_box import magic_box, needs_higher_derivatives
 from mcvi.stochastic._nodes import BaseStochasticTensor
-from mcvi.stochastic._terms import Collected, MissingGradientWarning, collected
+from mcvi.stochastic._terms import MissingGradientWarning, collected
 
-__all__ = ["MissingGradientWarning", "attached_surrogate", "surrogate_loss"]
+__all__ = ["MissingGradientWarning", "surrogate_loss"]
 
 FORMS = ("value_preserving", "tf1")
 
@@ -78,19 +77,10 @@ def surrogate_loss(
         raise ValueError(f"form must be 'value_preserving' or 'tf1'; got {form!r}.")
     found = collected(sample_losses, stochastic_tensors)
     if form == "tf1":
-        terms = (without_graph(node.loss(found.sums[bits])) for node, bits in found.nodes)
-        return reduce(add, terms, found.total)
+        return reduce(add, found.arrays(), found.total)
     if needs_higher_derivatives(found):
         return magic_box(found)
-    return attached_surrogate(found)
-
-
-def attached_surrogate(found: Collected) -> Any:
-    """Return the sum of the losses with the derivative of the score terms."""
     terms = found.terms()
-    check_one_derivative([found.total, *(held for term in terms for held in term.inputs.values())])
     surrogate = attached(found.total, terms) if terms else found.total
-    for term in terms:  # after every node has had its weight, so that no baseline has seen the present loss
-        if term.observe is not None:
-            term.observe()
+    found.observe()
     return surrogate

@@ -6,8 +6,10 @@ from typing import Any
 
 import numpy as np
 from autograd.core import VJPNode, add_outgrads
-from autograd.tracer import isbox, new_box, trace_stack
+from autograd.tracer import isbox, new_box
 from autograd.util import toposort
+
+from mcvi._trace import new_trace
 
 __all__ = ["Tape"]
 
@@ -24,12 +26,8 @@ class Tape:
     @contextmanager
     def over(cls, arrays: list[Any]) -> Iterator["Tape"]:
         """Open a tape; closed when the block ends, by an exception too."""
-        outside = trace_stack.top
-        try:
-            with trace_stack.new_trace() as level:
-                yield cls(level, arrays)
-        finally:
-            trace_stack.top = outside  # autograd's own context does not step back when an exception passes
+        with new_trace() as level:
+            yield cls(level, arrays)
 
     def _node(self, value: Any) -> Any:
         return value._node if isbox(value) and value._trace == self.level else None

@@ -1,16 +1,15 @@
 """The score terms of a surrogate loss: which nodes have one, and what each weighs."""
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import Any
 
 import numpy as np
-from autograd.tracer import trace_stack
 
-from mcvi._trace import is_traced, value_of
+from mcvi._trace import has_ended, is_traced, value_of
 from mcvi.distributions._univariate import Univariate
 from mcvi.stochastic._axes import extra_axes, spread, summed_to
 from mcvi.stochastic._dependencies import downstream, indices_of
@@ -19,7 +18,7 @@ from mcvi.stochastic._losses import checked_losses
 from mcvi.stochastic._nodes import BaseStochasticTensor
 from mcvi.stochastic._score_function import ScoreEstimator
 
-__all__ = ["Collected", "MissingGradientWarning", "Term", "collected"]
+__all__ = ["Collected", "MissingGradientWarning", "Term", "collected", "estimator_of"]
 
 
 class MissingGradientWarning(UserWarning):
@@ -46,7 +45,6 @@ class Term:
     shape: tuple[int, ...]
     weight: Any
     family: Univariate | None = None
-    observe: Callable[[], None] | None = None
 
     def pull_back(self, g: Any) -> dict[str, Any]:
         """Return the derivative of ``sum(g * term)`` in each of the inputs; `g` is shaped like a loss."""
@@ -75,15 +73,43 @@ class Collected:
 
     def terms(self) -> list[Term]:
         """Return the terms of the nodes whose parameters autograd traces: the others have no derivative to give."""
-        shape = np.shape(value_of(self.losses[0]))
-        traced = [(node, bits) for node, bits in self.nodes if _has_traced_parameters(node)]
-        return [_term(node, self.sums[bits], shape) for node, bits in traced]
+        terms = (_term(node, self.sums[bits], self.shape) for node, bits in self.nodes if _has_traced_parameters(node))
+        return [term for term in terms if term is not None]
+
+    def arrays(self) -> list[Any]:
+        """Return the terms as arrays of the form ``tf1``: each node's log probability times its advantage."""
+        arrays = []
+        for node, bits in self.nodes:
+            estimator, loss = estimator_of(node), self.sums[bits]
+            if isinstance(estimator, ScoreEstimator):
+                arrays.append(without_graph(estimator.term(node, value_of(node), estimator.weight(node, loss))))
+            else:
+                arrays.append(_own_term(node, loss, self.shape))
+        self.observe()
+        return [array for array in arrays if array is not None]
+
+    def levels(self) -> frozenset[float]:
+        """Return the numbers of the derivatives that are being taken of the losses and the nodes' parameters."""
+        boxes = [box for node, _ in self.nodes for box in parameter_boxes(node.distribution)]
+        return frozenset().union(*map(derivative_levels, [*self.losses, *boxes]))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of every loss."""
+        return np.shape(value_of(self.losses[0]))
+
+    def observe(self) -> None:
+        """Let the baselines take in the losses: after every node had its weight, so that none has seen the present."""
+        for node, bits in self.nodes:
+            observe = getattr(estimator_of(node), "observe", None)
+            if observe is not None and _has_traced_parameters(node):
+                observe(node, self.sums[bits])
 
 
 def collected(
-    sample_losses: Any, stochastic_tensors: Iterable[BaseStochasticTensor] | None = None, *, stacklevel: int = 3
+    sample_losses: Any, stochastic_tensors: Iterable[BaseStochasticTensor] | None = None, *, warn_above: int | None = 3
 ) -> Collected:
-    """Check the losses and find the nodes that need a term."""
+    """Check the losses and find the nodes that need a term; warn so many frames above, or not at all."""
     losses = checked_losses(sample_losses)
     fed = downstream(losses)
     found: list[str] = []
@@ -93,15 +119,15 @@ def collected(
     nodes = [(node, bits) for node, bits in asked.items() if _needs_term(node, found)]
     for node, _ in nodes:
         _check_alive(node)
-    for message in found:
-        warnings.warn(message, MissingGradientWarning, stacklevel=stacklevel)
+    if warn_above is not None:
+        for message in found:
+            warnings.warn(message, MissingGradientWarning, stacklevel=warn_above)
     losses = [without_graph(loss) for loss in losses]
     return Collected(losses, nodes, _downstream_sums([np.asarray(value_of(loss)) for loss in losses], nodes))
 
 
 def _check_alive(node: Any) -> None:
-    levels = (derivative_levels(box) for box in parameter_boxes(node.distribution))
-    if max(frozenset().union(*levels), default=-1) > trace_stack.top:
+    if any(has_ended(level) for box in parameter_boxes(node.distribution) for level in derivative_levels(box)):
         raise ValueError(
             f"{node.name} was made inside a derivative that has ended: make it inside the function to differentiate."
         )
@@ -152,16 +178,24 @@ def _has_traced_parameters(node: Any) -> bool:
     return any(map(derivative_levels, parameter_boxes(node.distribution)))
 
 
-def _term(node: Any, loss: Any, shape: tuple[int, ...]) -> Term:
-    estimator = node.loss_fn
+def estimator_of(node: Any) -> Any:
+    """Return what makes a node's term; a caller's own kind of node need not have it, and gives `loss` itself."""
+    return getattr(node, "loss_fn", None)
+
+
+def _own_term(node: Any, loss: Any, shape: tuple[int, ...]) -> Any:
+    term = node.loss(loss)
+    return None if term is None else summed_to(without_graph(term), shape, node.name)
+
+
+def _term(node: Any, loss: Any, shape: tuple[int, ...]) -> Term | None:
+    estimator = estimator_of(node)
     if not isinstance(estimator, ScoreEstimator):  # a caller's own: the term itself
-        term = summed_to(without_graph(node.loss(loss)), shape, node.name)
-        return Term(node, {"log_prob": term}, shape, None)
+        term = _own_term(node, loss, shape)
+        return None if term is None else Term(node, {"log_prob": term}, shape, None)
     inputs, term_shape, family = _inputs(node)
     extra_axes(term_shape, shape, node.name)
-    weight = estimator.weight(node, loss)
-    observe = estimator.observe
-    return Term(node, inputs, term_shape, weight, family, None if observe is None else lambda: observe(node, loss))
+    return Term(node, inputs, term_shape, estimator.weight(node, loss), family)
 
 
 def _inputs(node: Any) -> tuple[dict[str, Any], tuple[int, ...], Univariate | None]:

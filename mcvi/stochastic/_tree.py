@@ -1,5 +1,6 @@
 """Parameters in dicts, lists, tuples and arrays: as a flat list of arrays, and back."""
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +17,14 @@ def flattened(params: Any, path: str = "params") -> tuple[list[Any], Callable[[l
     if isinstance(params, dict):
         parts = [flattened(params[name], f"{path}[{name!r}]") for name in params]
         names = list(params)
-        return _joined(parts, lambda values: dict(zip(names, values, strict=True)))
+
+        def filled(values: list[Any]) -> Any:
+            same_kind = copy.copy(params)  # an OrderedDict, or a dict whose entries are attributes
+            for name, value in zip(names, values, strict=True):
+                same_kind[name] = value
+            return same_kind
+
+        return _joined(parts, filled)
     if isinstance(params, tuple) and hasattr(params, "_fields"):
         named = type(params)
         parts = [flattened(value, f"{path}.{name}") for name, value in zip(named._fields, params, strict=True)]

@@ -93,16 +93,16 @@ def value_and_grad(loss_fn: Callable[[Any], Any]) -> Callable[..., tuple[Estimat
         arrays, restore = flattened(params)
         n, key = _checks.draw_count(n), as_key(rng)
 
-        def run(n_block: int, block_key: Key) -> "_Block":
-            return _run(loss_fn, arrays, restore, n_block, block_key)
+        def run(n_block: int, block_key: Key, *, warn: bool = True) -> "_Block":
+            return _run(loss_fn, arrays, restore, n_block, block_key, warn=warn)
 
         trial = run(_TRIAL_DRAWS, key.child(0))
         sizes = _block_sizes(n, trial)
         value = _Sums()
         gradients = [_Sums() for _ in arrays]
         for number, size in enumerate(sizes, start=1):
-            block = run(size, key.child(number))
-            block.observe()
+            block = run(size, key.child(number), warn=False)
+            block.found.observe()
             value.add(*_moments(block.loss))
             for index, sums in enumerate(gradients):
                 if index in trial.known:
@@ -165,12 +165,6 @@ class _Block:
             other |= self.tape.reaches(list(term.inputs.values())) - set(known.values())
         return frozenset(range(len(self.arrays))) - frozenset(other)
 
-    def observe(self) -> None:
-        """Let the baselines take in the losses."""
-        for term in self.terms:
-            if term.observe is not None:
-                term.observe()
-
     def contributions(self, index: int) -> Any:
         """Return the contribution of each draw to the gradient in a parameter, ``(n, *shape)``."""
         shape = self.arrays[index].shape
@@ -190,8 +184,19 @@ class _Block:
         return {index: pulled[index] for index in range(len(self.arrays)) if index not in known}
 
 
-def _run(loss_fn: Any, arrays: list[Any], restore: Any, n: int, key: Key) -> _Block:
+def _run(loss_fn: Any, arrays: list[Any], restore: Any, n: int, key: Key, *, warn: bool) -> _Block:
     with Tape.over(arrays) as tape, drawing_block(key, n) as drawn:
         losses = loss_fn(restore(tape.boxes))
-        found = collected(list(losses) if isinstance(losses, (list, tuple)) else [losses], stacklevel=5)
+        losses = list(losses) if isinstance(losses, (list, tuple)) else [losses]
+        for loss in losses:
+            if np.ndim(value_of(loss)) == 0 and isinstance(value_of(loss), (float, int, np.ndarray, np.generic)):
+                raise ValueError(
+                    "loss_fn must return the loss of every draw, (n, ...); got a scalar. value_and_grad takes the mean."
+                )
+        found = collected(losses, warn_above=5 if warn else None)
+        if found.levels() - {tape.level}:
+            raise NotImplementedError(
+                "value_and_grad: loss_fn uses values that a derivative around it traces, and that derivative would be "
+                "lost: differentiate a surrogate_loss with autograd, or pass stop_gradient of the values."
+            )
         return _Block(found, tape, arrays, n, drawn.elements)

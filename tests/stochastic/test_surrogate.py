@@ -9,6 +9,7 @@ from autograd import elementwise_grad, grad
 
 from mcvi.distributions import Normal
 from mcvi.stochastic import (
+    BaseStochasticTensor,
     MissingGradientWarning,
     SampleValue,
     StochasticTensor,
@@ -17,6 +18,7 @@ from mcvi.stochastic import (
     score_function,
     surrogate_loss,
 )
+from mcvi.stochastic._graph import outermost_level, parameter_boxes
 
 PARAMS = {"mu": np.array([-1.3, 0.1, 1.3]), "sigma": np.array([1.6, 0.9, 1.7])}
 FORMS = ["value_preserving", "tf1"]
@@ -227,7 +229,37 @@ def test_a_callers_own_estimator_is_a_function_of_node_value_and_loss(form):
     assert seen == [(StochasticTensor, (2,), (2,))]
 
 
-def test_a_baseline_shared_by_two_nodes_does_not_see_the_present_loss():
+def test_an_estimator_that_returns_nothing_is_refused():
+    z = StochasticTensor(Normal(0.0, 1.0), loss_fn=lambda *_: None, value=np.ones(2), pathwise=False, name="z")
+    with pytest.raises(TypeError, match="z: loss_fn must return an array"):
+        surrogate_loss([z**2], form="tf1")
+
+
+class Recorded(BaseStochasticTensor):
+    """A node of a user's own: given draws, with the plain score function or no term at all."""
+
+    def __init__(self, dist, value, *, silent):
+        self.name, self.distribution, self.silent = "recorded", dist, silent
+        self._enter(value, (), outermost_level(parameter_boxes(dist)))
+
+    def loss(self, sample_loss):
+        return None if self.silent else self.distribution.log_prob(self.value()) * sample_loss
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize(("silent", "score"), [(False, 1.0), (True, 0.0)])
+def test_a_node_of_a_users_own_kind_gives_its_own_term(form, silent, score):
+    values = np.array([1.0, 2.0])
+
+    def objective(mu):
+        return anp.sum(surrogate_loss([mu * Recorded(Normal(mu, 1.0), values, silent=silent) ** 2], form=form))
+
+    expected = np.sum(values**2 + score * 0.3 * values**2 * (values - 0.3))
+    np.testing.assert_allclose(grad(objective)(0.3), expected, rtol=1e-12)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_baseline_shared_by_two_nodes_does_not_see_the_present_loss(form):
     baseline = get_mean_baseline(0.5)
 
     def objective(mu):
@@ -235,18 +267,19 @@ def test_a_baseline_shared_by_two_nodes_does_not_see_the_present_loss():
         a, b = (
             StochasticTensor(Normal(mu, 1.0), None, estimator, value=np.full(2, v), pathwise=False) for v in (1.0, 2.0)
         )
-        return anp.sum(surrogate_loss([a * b]))
+        return anp.sum(surrogate_loss([a * b], form=form))
 
     assert grad(objective)(0.0) == 2 * 2.0 * 1.0 + 2 * 2.0 * 2.0
     assert baseline.read() == 2.0
 
 
-def test_monitoring_without_a_derivative_does_not_advance_a_baseline():
+@pytest.mark.parametrize("form", FORMS)
+def test_monitoring_without_a_derivative_does_not_advance_a_baseline(form):
     baseline = get_mean_baseline()
     z = StochasticTensor(
         Normal(0.0, 1.0), SampleValue(3), get_score_function_with_baseline(baseline), pathwise=False, rng=0
     )
-    surrogate_loss([z**2])
+    surrogate_loss([z**2], form=form)
     assert baseline.read() == 0.0
 
 

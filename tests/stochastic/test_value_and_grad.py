@@ -1,8 +1,12 @@
 """The expected loss and its gradient with standard errors."""
 
+import warnings
+from collections import OrderedDict
+
 import autograd.numpy as anp
 import numpy as np
 import pytest
+from autograd import grad
 
 from mcvi.distributions import Bernoulli, Normal
 from mcvi.estimate import Estimate
@@ -171,15 +175,14 @@ def test_one_draw_has_no_standard_error():
 
 
 def test_nothing_stays_behind_when_the_loss_raises():
-    from autograd.tracer import trace_stack
-
-    def loss(params):
+    def loss(logits):
         raise RuntimeError("from the loss")
 
-    before = trace_stack.top
+    expected = value_and_grad(bernoulli_loss(score_function))({"logits": 0.3}, n=50, rng=0)
     with pytest.raises(RuntimeError, match="from the loss"):
         value_and_grad(loss)(0.3, n=10)
-    assert trace_stack.top == before
+    again = value_and_grad(bernoulli_loss(score_function))({"logits": 0.3}, n=50, rng=0)
+    assert again[1]["logits"].value == expected[1]["logits"].value
     assert StochasticTensor(Normal(0.0, 1.0)).shape == ()
 
 
@@ -194,6 +197,51 @@ def test_nothing_stays_behind_when_the_loss_raises():
 def test_parameters_that_are_no_numbers_are_refused(params, error, text):
     with pytest.raises(error, match=text):
         value_and_grad(lambda p: p)(params, n=10)
+
+
+def test_params_keep_their_kind_of_dict():
+    class Named(dict):
+        __getattr__ = dict.__getitem__
+
+    params = Named(logit=0.3, prior=OrderedDict(mean=0.45))
+
+    def loss(params):
+        assert isinstance(params.prior, OrderedDict)
+        return (StochasticTensor(Bernoulli(logits=params.logit)) - params.prior["mean"]) ** 2
+
+    _, gradient = value_and_grad(loss)(params, n=100, rng=0)
+    assert gradient.logit.n == gradient.prior["mean"].n == 100
+    assert (type(gradient), type(gradient.prior)) == (Named, OrderedDict)
+    assert params == {"logit": 0.3, "prior": {"mean": 0.45}}
+
+
+def test_a_loss_averaged_over_the_draws_is_refused():
+    with pytest.raises(ValueError, match="must return the loss of every draw"):
+        value_and_grad(lambda loc: anp.mean(StochasticTensor(Normal(loc, 1.0))))(0.3, n=10)
+
+
+@pytest.mark.parametrize("where", ["loss", "parameter"])
+def test_a_derivative_around_it_is_refused_and_not_lost(where):
+    def objective(outside):
+        def loss(logit):
+            shift, scale = (outside, 1.0) if where == "parameter" else (0.0, outside)
+            return scale * StochasticTensor(Bernoulli(logits=logit + shift))
+
+        return value_and_grad(loss)(0.3, n=10, rng=0)[0].value
+
+    with pytest.raises(NotImplementedError, match="a derivative around it"):
+        grad(objective)(0.5)
+
+
+def test_a_missing_gradient_is_warned_of_once():
+    def loss(logit):
+        return StochasticTensor(Bernoulli(logits=2 * logit), loss_fn=None, name="b") + logit
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        value_and_grad(loss)(0.3, n=1000, rng=0)
+    assert [str(warning.message).split()[0] for warning in caught] == ["b"]
+    assert caught[0].filename == __file__
 
 
 def test_a_loss_without_the_draws_is_refused():
