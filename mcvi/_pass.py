@@ -15,10 +15,13 @@ from mcvi import _checks
 from mcvi._draws import FUSED_BLOCK, Draws, FusedWeight, LogWeight, watched, with_note
 from mcvi._parallel import fold, reduce_blocks
 from mcvi._typing import FloatArray
-from mcvi.accumulate import NonFinite, Tail, TailBuilder
+from mcvi.accumulate import NonFinite, Tail, TailBuilder, kept_length
 from mcvi.estimate import NonFiniteWarning, ZeroWeightWarning
 
 __all__ = ["Pass", "Total", "warn_of_non_finite", "warn_of_zero_weights"]
+
+
+_BLOCKS_WORTH_A_SAMPLE = 32
 
 
 @dataclass(frozen=True)
@@ -116,17 +119,41 @@ class Pass:
             def report(blocks: int) -> None:
                 notify(min(draws.first(blocks), draws.n), draws.n)
 
-        total: Total = reduce_blocks(
-            self,
-            draws.blocks,
-            threads=self.threads,
-            executor=executor,
-            hint=_raise_floors if self.tails else None,
-            progress=report,
-        )
+        floors = self._floors_of_a_sample()
+        total = self._reduce(floors, executor, report)
+        if floors is not None and total.tail is not None and not total.tail.is_complete:
+            # The sample was unlike the rest. Whatever it says, a tail holds the largest of all weights.
+            total = self._reduce(None, executor, report)
         for function, found in zip(self.functions, total.non_finite, strict=True):
             warn_of_non_finite(function.name, found, draws.n * prod(total.shape))
         return total
+
+    def _reduce(
+        self, floors: FloatArray | None, executor: Executor | None, report: Callable[[int], Any] | None
+    ) -> Total:
+        return reduce_blocks(
+            self,
+            self.draws.blocks,
+            threads=self.threads,
+            executor=executor,
+            hint=_raise_floors if self.tails else None,
+            first_hint=floors,
+            progress=report,
+        )
+
+    def _floors_of_a_sample(self) -> FloatArray | None:
+        """Return what a few times as many weights as a tail needs are expected to exceed, from the first block.
+
+        Only for draws that are cheap to make twice, alike, and many: the first tasks then need not collect, and select
+        from, all that is large among the draws that they begin with.
+        """
+        draws = self.draws
+        if self.fused is None or draws.key is None or len(self.tails) != 1 or draws.blocks < _BLOCKS_WORTH_A_SAMPLE:
+            return None
+        rank = int(4 * kept_length(draws.n) * draws.rows / draws.n) + 12
+        log_w = self.tails[0] * self.fused(draws, 0)
+        floor = np.partition(log_w, log_w.size - rank)[log_w.size - rank]
+        return None if np.isnan(floor) else np.array([floor])
 
 
 def _raise_floors(floors: FloatArray | None, total: Total) -> FloatArray | None:

@@ -272,6 +272,11 @@ class Tail:
         return replace(self, values=both)
 
     @property
+    def is_complete(self) -> bool:
+        """Whether each column has as many numbers as a k-hat needs."""
+        return bool(((self.values > -np.inf).sum(axis=1) >= kept_length(self.total)).all())
+
+    @property
     def floors(self) -> FloatArray:
         """The smallest number kept of each column: one not above it cannot be among the largest."""
         if self.values.shape[1] < kept_length(self.total):
@@ -324,7 +329,7 @@ class TailBuilder:
         """Return what was collected."""
         if self._whole is not None:
             return Tail(self.total, self._whole)
-        if self._columns == 1 and self._sizes[0] >= self.keep:
+        if self._columns == 1:
             return Tail(self.total, self._values[:, : self._sizes[0]].copy())
         if self._rows:
             rows = np.concatenate(self._rows)
@@ -352,7 +357,8 @@ class TailBuilder:
             wider = np.empty((1, size + flat.size))
             wider[0, :size] = self._values[0, :size]
             self._values = wider
-        floor, guess = self._floors[0], self._guess(flat) if size == 0 else -np.inf
+        floor = self._floors[0]
+        guess = self._guess(flat) if size == 0 and floor == -np.inf else -np.inf
         grown = tail_kernels.above(flat, max(floor, guess), self._values[0], size)
         if guess > floor and grown < self.keep:  # the guess was too high
             grown = tail_kernels.above(flat, floor, self._values[0], size)
