@@ -141,7 +141,7 @@ class SignedLogMoments:
     @property
     def mean(self) -> FloatArray:
         """The mean of the terms, back from log space at the very last."""
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             magnitude = np.exp(self.state[0] + np.log(np.abs(self.state[1]) / self.n))
         mean = np.where(self.state[1] == 0, 0.0, np.copysign(magnitude, self.state[1]))
         # infinite terms of both signs: state[2] counts all of them
@@ -153,7 +153,7 @@ class SignedLogMoments:
         """The standard error of the mean."""
         if self.n == 1:
             return np.full(self.state.shape[1], np.nan)
-        with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
+        with np.errstate(all="ignore"):
             spread = np.maximum(self.state[2] - self.state[1] ** 2 / self.n, 0.0) / (self.n - 1) / self.n
             return np.where(self.state[0] == -np.inf, 0.0, np.exp(self.state[0] + 0.5 * np.log(spread)))
 

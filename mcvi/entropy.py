@@ -1,6 +1,5 @@
 """The Shannon entropy and the evidence lower bound."""
 
-from collections.abc import Callable
 from concurrent.futures import Executor
 from enum import StrEnum
 from typing import Any
@@ -12,14 +11,11 @@ from mcvi import _checks
 from mcvi._draws import Draws, LogWeight, Traced, is_compiled, log_density
 from mcvi._pass import Pass
 from mcvi._trace import is_traced, value_of
-from mcvi._typing import ArrayLike, FloatArray, LogDensity, RNGLike
-from mcvi.accumulate import Moments
+from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.estimate import Estimate
-from mcvi.monte_carlo import _differentiating, _estimate
+from mcvi.monte_carlo import _differentiating, _estimate, _moments
 
 __all__ = ["ELBOForms", "elbo_ratio", "entropy_shannon"]
-
-Progress = Callable[[int, int], Any]
 
 
 class ELBOForms(StrEnum):
@@ -55,11 +51,17 @@ def _closed_entropy(q: Any, form: ELBOForms) -> Any:
             raise NotImplementedError(f"{type(q).__name__} has no closed-form entropy. Use form='sample'.")
         return None
     try:
-        return method()
+        exact = method()
     except NotImplementedError:
         if form is ELBOForms.analytic_entropy:
             raise
         return None
+    name, batch_shape = f"the entropy of {type(q).__name__}", tuple(q.batch_shape)
+    exact = _checks.real_array(exact, name)[()]
+    if np.shape(value_of(exact)) == batch_shape:
+        return exact
+    _checks.broadcasts_to(np.shape(value_of(exact)), batch_shape, name, "its batch_shape")
+    return exact + np.zeros(batch_shape)
 
 
 def entropy_shannon(
@@ -126,7 +128,7 @@ def entropy_shannon(
     try:
         if _differentiating(p, draws.z):
             raise Traced
-        total = Pass(draws, (density,), _mean_moments, threads=is_compiled(p.log_prob)).run(executor, progress)
+        total = Pass(draws, (density,), _moments, threads=is_compiled(p.log_prob)).run(executor, progress)
     except Traced:
         return -anp.mean(density.traced(draws.whole()), axis=0)
     (moments,) = total.sums
@@ -196,9 +198,9 @@ def elbo_ratio(
             raise Traced
         threads = is_compiled(log_p)
         if isinstance(function, LogWeight):
-            work = Pass.of_weights(draws, function, _mean_moments, threads=threads)
+            work = Pass.of_weights(draws, function, _moments, threads=threads)
         else:
-            work = Pass(draws, (function,), _mean_moments, threads=threads)
+            work = Pass(draws, (function,), _moments, threads=threads)
         total = work.run(executor, progress)
     except Traced:
         mean = anp.mean(function.traced(draws.whole()), axis=0)
@@ -209,10 +211,6 @@ def elbo_ratio(
         return _estimate(draws, moments.mean, moments.standard_error, method="mean of log p - log q over draws")
     value = moments.mean + np.reshape(np.asarray(exact, np.float64), -1)
     return _estimate(draws, value, moments.standard_error, method=f"mean of log p over draws and {_closed_form(q)}")
-
-
-def _mean_moments(values: FloatArray) -> tuple[Moments]:
-    return (Moments.of(values),)
 
 
 def _closed_form(q: Any) -> str:

@@ -1,6 +1,5 @@
 """Expectations: plain, and by importance sampling."""
 
-from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +12,7 @@ from mcvi._draws import Draws, Function, LogWeight, Traced, is_compiled, log_den
 from mcvi._gradients import importance_mean, log_mean_power, score_term, self_normalized_mean
 from mcvi._pass import Pass, warn_of_zero_weights
 from mcvi._trace import is_traced, value_of
-from mcvi._typing import ArrayLike, FloatArray, LogDensity, RNGLike
+from mcvi._typing import ArrayLike, FloatArray, LogDensity, Progress, RNGLike
 from mcvi._typing import Function as AnyFunction
 from mcvi.accumulate import LogMoments, Moments, SignedLogMoments, WeightedMoments
 from mcvi.distributions import Distribution
@@ -25,8 +24,6 @@ __all__ = [
     "expectation_importance_sampler_logspace",
     "expectation_self_normalized",
 ]
-
-Progress = Callable[[int, int], Any]
 
 
 def expectation(

@@ -1,7 +1,6 @@
 """The variational Renyi bound: at one order, at many from one pass, and a schedule of orders."""
 
 import math
-from collections.abc import Callable
 from concurrent.futures import Executor
 from functools import partial
 from typing import Any
@@ -15,14 +14,12 @@ from mcvi._gradients import log_mean_power
 from mcvi._pass import Pass, warn_of_non_finite, warn_of_zero_weights
 from mcvi._powers import Power, PowerSums, PowerTail, Tails, sums_of_powers
 from mcvi._trace import is_traced, value_of
-from mcvi._typing import ArrayLike, LogDensity, RNGLike
+from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.accumulate import LogMoments, NonFinite, Tail
 from mcvi.estimate import Estimate
 from mcvi.monte_carlo import _differentiating, _estimate
 
 __all__ = ["renyi_alpha", "renyi_curve", "renyi_ratio"]
-
-Progress = Callable[[int, int], Any]
 
 
 def renyi_ratio(

@@ -366,3 +366,27 @@ def test_a_batch_without_members_has_an_answer_without_numbers(q):
     assert mcvi.expectation_importance_sampler(*f, n=10, rng=0).shape == (0,)
     assert mcvi.expectation_self_normalized(*f, n=10, rng=0).shape == (0,)
     assert mcvi.kl_divergence(q, q).shape == (0,)
+
+
+def test_the_entropy_of_a_users_class_takes_the_shape_of_its_batch_or_is_refused():
+    class Stated:
+        batch_shape, event_shape = (2,), ()
+
+        def __init__(self, stated):
+            self.stated = stated
+
+        def sample(self, n, *, rng):
+            return rng.standard_normal((n, 2))
+
+        def log_prob(self, z):
+            return -0.5 * z**2
+
+        def entropy(self):
+            return self.stated
+
+    assert mcvi.entropy_shannon(Stated(1.5)).value.tolist() == [1.5, 1.5]
+    assert mcvi.entropy_shannon(Stated([1.0, 2.0])).value.tolist() == [1.0, 2.0]
+    text = r"the entropy of Stated must broadcast to its batch_shape \(2,\); got shape \(5,\)"
+    for call in (mcvi.entropy_shannon, lambda q, **given: mcvi.elbo_ratio(np.negative, q, **given)):
+        with pytest.raises(ValueError, match=text):
+            call(Stated(np.ones(5)), n=10)

@@ -118,7 +118,9 @@ class Independent(Distribution):
         if isinstance(self.distribution, Distribution):
             return self.distribution._draw(key, first, count)
         # A foreign sampler takes a Generator: one for each block, so that its draws repeat block by block.
-        return np.asarray(value_of(self.distribution.sample(count, rng=generator(key, first))), np.float64)
+        drawn = value_of(self.distribution.sample(count, rng=generator(key, first)))
+        shape = (count, *self.batch_shape, *self.event_shape)
+        return np.asarray(_checks.sample_shape(drawn, shape), np.float64)
 
     def _noise(self, key: Key, first: int, count: int) -> FloatArray:
         if isinstance(self.distribution, Distribution):

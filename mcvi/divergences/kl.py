@@ -4,15 +4,20 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+from autograd import numpy as anp
 
 from mcvi import _checks
-from mcvi._trace import is_traced
+from mcvi._trace import is_traced, value_of
 from mcvi._typing import RNGLike
+from mcvi.distributions import Independent
 from mcvi.distributions._kl import closed_form_kl
 from mcvi.entropy import elbo_ratio
 from mcvi.estimate import Estimate
+from mcvi.monte_carlo import expectation
 
 __all__ = ["kl_divergence"]
+
+_ESTIMATED = "mean of log p - log q over draws"
 
 
 def kl_divergence(p: Any, q: Any, *, n: int | None = None, rng: RNGLike = None) -> Any:
@@ -96,6 +101,18 @@ def _shape(p: Any, q: Any) -> tuple[int, ...]:
 
 
 def _estimated(p: Any, q: Any, n: int, rng: RNGLike) -> Any:
-    _checks.distribution(p, "p")
-    ratio = elbo_ratio(_checks.distribution(q, "q").log_prob, p, n=n, rng=rng, form="sample")
-    return replace(-ratio, method="mean of log p - log q over draws") if isinstance(ratio, Estimate) else -ratio
+    for name, distribution in (("p", p), ("q", q)):
+        _checks.distribution(distribution, name)
+    shape = _shape(p, q)
+    if tuple(p.batch_shape) == shape:
+        estimate = -elbo_ratio(q.log_prob, p, n=n, rng=rng, form="sample")
+    else:
+        # The same draws serve all of a wider batch of q: axes of f beside one joint draw of the batch of p.
+        ahead = (1,) * (len(shape) - len(p.batch_shape))
+
+        def log_ratio(z: Any) -> Any:
+            z = anp.reshape(z, (len(z), *ahead, *np.shape(value_of(z))[1:]))
+            return p.log_prob(z) - q.log_prob(z)
+
+        estimate = expectation(log_ratio, Independent(p, len(p.batch_shape)), n=n, rng=rng)
+    return replace(estimate, method=_ESTIMATED) if isinstance(estimate, Estimate) else estimate

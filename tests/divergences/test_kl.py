@@ -7,12 +7,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from autograd import grad
+from autograd import grad, jacobian
 
 import mcvi
 from mcvi import distributions
 from mcvi.distributions import Independent, Laplace, Logistic, MultivariateNormalDiag, Normal
 from mcvi.divergences import kl_divergence, register_kl
+from mcvi.divergences.kl import _estimated
+from tests.statistics import assert_estimates
 
 Z = 6.11
 PAIRS = json.loads(lzma.decompress((Path(__file__).parents[1] / "data" / "kl_pairs.json.xz").read_bytes()))["pairs"]
@@ -205,3 +207,25 @@ def test_a_foreign_class_inside_independent_uses_its_own_form():
     register_kl(a, a)(lambda p, q: np.full((2, 3), 2.0))
     np.testing.assert_array_equal(kl_divergence(Independent(a(), 1), Independent(a(), 1)).value, [6.0, 6.0])
     assert kl_divergence(Independent(a(), 2), Independent(Independent(a(), 1), 1)).value == 12.0
+
+
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        (Normal(0.5, 1.0), Normal([0.0, 1.0, 2.0], 2.0)),
+        (Normal([[0.0], [1.0]], 1.0), Normal([0.0, 1.0, 2.0], 2.0)),
+        (MultivariateNormalDiag([0.0, 1.0], [1.0, 2.0]), MultivariateNormalDiag(np.zeros((3, 2)), [1.0, 2.0])),
+    ],
+)
+def test_an_estimate_serves_every_batch_that_broadcasts(p, q):
+    estimate, exact = _estimated(p, q, 20_000, 0), kl_divergence(p, q)
+    assert estimate.shape == exact.shape
+    assert estimate.method == "mean of log p - log q over draws"
+    assert_estimates(estimate, exact.value, resolves=0.3)
+    # One draw, so that it cannot be mistaken for a batch of one; as many draws as members cannot be either.
+    assert _estimated(p, q, 1, 0).shape == _estimated(p, q, 3, 0).shape == exact.shape
+
+
+def test_an_estimate_for_a_wider_batch_is_differentiated():
+    slope = jacobian(lambda loc: kl_divergence(Normal(loc, 1.0), Laplace([0.0, 100.0], 1.0), n=1000, rng=0))(50.0)
+    np.testing.assert_allclose(slope, [1.0, -1.0], rtol=1e-12)
