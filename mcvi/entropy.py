@@ -57,7 +57,7 @@ def _closed_entropy(q: Any, form: ELBOForms) -> Any:
             raise
         return None
     name, batch_shape = f"the entropy of {type(q).__name__}", tuple(q.batch_shape)
-    exact = _checks.real_array(exact, name)[()]
+    exact = exact if is_traced(exact) else _checks.real_array(exact, name)[()]
     if np.shape(value_of(exact)) == batch_shape:
         return exact
     _checks.broadcasts_to(np.shape(value_of(exact)), batch_shape, name, "its batch_shape")
