@@ -109,7 +109,7 @@ class Pass:
         return Total(self.accumulate(*flat), shape, non_finite)
 
     def run(self, executor: Executor | None = None, progress: Callable[[int, int], Any] | None = None) -> Total:
-        """Do all blocks, and warn once of each function whose values were nan or +inf."""
+        """Do all blocks, and warn once if the values of some function were nan or +inf."""
         draws = self.draws
         _checks.executor(executor)
         report = None
@@ -124,8 +124,8 @@ class Pass:
         if floors is not None and total.tail is not None and not total.tail.is_complete:
             # The sample was unlike the rest. Whatever it says, a tail holds the largest of all weights.
             total = self._reduce(None, executor, report)
-        for function, found in zip(self.functions, total.non_finite, strict=True):
-            warn_of_non_finite(function.name, found, draws.n * prod(total.shape))
+        names = [function.name for function in self.functions]
+        warn_of_non_finite(dict(zip(names, total.non_finite, strict=True)), draws.n * prod(total.shape))
         return total
 
     def _reduce(
@@ -162,15 +162,16 @@ def _raise_floors(floors: FloatArray | None, total: Total) -> FloatArray | None:
     return total.tail.floors if floors is None else np.maximum(floors, total.tail.floors)
 
 
-def warn_of_non_finite(name: str, found: NonFinite, values: int) -> None:
-    """Warn if some of the values of a function were nan or +inf."""
-    if found.count:
-        warn(
-            f"{name} was nan or +inf {found.count} times in {values} values; first at draw {found.first}, "
-            f"z = {np.array2string(found.draw, threshold=8)}.",
-            NonFiniteWarning,
-            stacklevel=_outside(),
-        )
+def warn_of_non_finite(non_finite: dict[str, NonFinite], values: int) -> None:
+    """Warn, once, of all functions some of whose values were nan or +inf."""
+    sentences = [
+        f"{name} was nan or +inf {found.count} times in {values} values; first at draw {found.first}, "
+        f"z = {np.array2string(found.draw, threshold=8)}."
+        for name, found in non_finite.items()
+        if found.count
+    ]
+    if sentences:
+        warn(" ".join(sentences), NonFiniteWarning, stacklevel=_outside())
 
 
 def warn_of_zero_weights(log_largest: FloatArray, n: int) -> None:

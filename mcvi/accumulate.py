@@ -6,7 +6,7 @@ computed them.
 """
 
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, Self
 
 import numpy as np
@@ -247,6 +247,7 @@ class WeightedMoments:
             return np.where(self.state[0] == -np.inf, 0.0, self.state[1] ** 2 / self.state[2])
 
 
+@lru_cache(maxsize=256)
 def kept_length(n: int) -> int:
     """Return how many log weights of `n` are kept: the tail, at most 3000, and the one that it begins after."""
     return min(min(tail_length(n), LONGEST_KEPT_TAIL) + 1, n)

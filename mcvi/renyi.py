@@ -261,7 +261,8 @@ def _renyi_of_each_draw(draws: Draws, weight: LogWeight, alpha: Any) -> Any:
         columns = np.asarray(scaled, np.float64).reshape(draws.n, -1)
         error = np.sqrt(LogMoments.of(columns, np.ones(columns.shape[1])).relative_variance)
         error = error.reshape(draws.batch_shape) / abs(power)
-    warn_of_non_finite(weight.name, NonFinite.of(np.reshape(log_w, columns.shape), 0, draws.whole()), columns.size)
+    found = NonFinite.of(np.reshape(log_w, columns.shape), 0, draws.whole())
+    warn_of_non_finite({weight.name: found}, columns.size)
     warn_of_zero_weights(np.max(log_w, axis=0), draws.n)
     return Estimate(
         value,

@@ -484,6 +484,18 @@ def test_an_order_a_draw_warns_as_one_order_does():
         mcvi.renyi_ratio(lambda z: np.full(N, -np.inf), Normal(0.0, 1.0), orders, n=N, rng=0)
 
 
+def test_several_functions_that_are_not_finite_make_one_warning():
+    for estimator in (mcvi.expectation_importance_sampler, mcvi.expectation_self_normalized):
+        with pytest.warns(NonFiniteWarning) as caught:
+            estimator(lambda z: z * np.nan, lambda z: z * np.inf, Normal(0.0, 1.0), z=[1.0, 2.0])
+        (warning,) = caught
+        assert str(warning.message) == (
+            "log_p(z) - q.log_prob(z) was nan or +inf 2 times in 2 values; first at draw 0, z = 1. "
+            "f was nan or +inf 2 times in 2 values; first at draw 0, z = 1."
+        )
+        assert warning.filename == __file__
+
+
 def test_zero_times_an_infinite_weight_is_nan_with_one_warning():
     args = (lambda z: np.where(z > 0, -np.inf, 0.0), lambda z: np.where(z > 0, np.inf, 0.0), Normal(0.0, 1.0))
     with pytest.warns(NonFiniteWarning) as caught:
