@@ -166,7 +166,7 @@ def warn_of_non_finite(non_finite: dict[str, NonFinite], values: int) -> None:
     """Warn, once, of all functions some of whose values were nan or +inf."""
     sentences = [
         f"{name} was nan or +inf {found.count} times in {values} values; first at draw {found.first}, "
-        f"z = {np.array2string(found.draw, threshold=8)}."
+        f"z = {np.array2string(found.draw, threshold=8).removesuffix('.')}."
         for name, found in non_finite.items()
         if found.count
     ]
