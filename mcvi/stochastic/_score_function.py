@@ -53,23 +53,26 @@ class ScoreEstimator:
 
     def weight(self, node: Any, loss: Any) -> Any:
         """Return the advantage for a loss of plain numbers, shaped like it."""
-        advantage = np.asarray(value_of(self.advantage(node, loss)))
-        shape = np.shape(loss)
-        if advantage.shape != shape:
-            try:
-                return np.broadcast_to(advantage, shape)
-            except ValueError:
-                raise ValueError(
-                    f"{node.name}: its baseline or advantage must broadcast to the shape {shape} of the loss; "
-                    f"got an advantage of shape {advantage.shape}."
-                ) from None
-        return advantage
+        advantage = _fitting(self.advantage(node, loss), loss, node, "advantage")
+        return np.broadcast_to(advantage, np.shape(loss))
 
     def __repr__(self) -> str:
         return self.label
 
 
-score_function = ScoreEstimator("score function", lambda node, loss: loss, plain=True)
+def _fitting(value: Any, loss: Any, node: Any, what: str) -> Any:
+    """Return a baseline or an advantage as real numbers that broadcast to the loss."""
+    owner = getattr(node, "name", "loss_fn")
+    held = _checks.real_array(value_of(value), f"{owner}: what its {what} returned")
+    _checks.broadcasts_to(np.shape(held), np.shape(loss), f"{owner}: its {what}", "the shape of the loss,")
+    return held
+
+
+def _raw(node: Any, loss: Any) -> Any:
+    return loss
+
+
+score_function = ScoreEstimator("score function", _raw, plain=True)
 
 
 def get_score_function_with_constant_baseline(baseline: Any, name: str | None = None) -> ScoreEstimator:
@@ -80,9 +83,12 @@ def get_score_function_with_constant_baseline(baseline: Any, name: str | None = 
     baseline : float or array that broadcasts against the loss
         May be computed from parameters, never from the node's own draws; its derivative is not taken.
     """
-    return ScoreEstimator(
-        name or "score function, constant baseline", lambda node, loss: loss - value_of(baseline), plain=True
-    )
+    held = _checks.real_array(value_of(baseline), "baseline")
+
+    def advantage(node: Any, loss: Any) -> Any:
+        return loss - _fitting(held, loss, node, "baseline")
+
+    return ScoreEstimator(name or "score function, constant baseline", advantage, plain=True)
 
 
 def get_score_function_with_baseline(
@@ -99,7 +105,7 @@ def get_score_function_with_baseline(
     read = getattr(baseline, "read", baseline)
     return ScoreEstimator(
         name or f"score function, baseline {getattr(baseline, '__name__', repr(baseline))}",
-        lambda node, loss: loss - value_of(read(node, loss)),
+        lambda node, loss: loss - _fitting(read(node, loss), loss, node, "baseline"),
         getattr(baseline, "update", None),
     )
 

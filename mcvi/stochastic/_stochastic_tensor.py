@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from mcvi import _checks
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import RNGLike
 from mcvi.stochastic._drawing import drawn, has_transport, leading_draws, node_key, recorded
@@ -21,17 +22,6 @@ from mcvi.stochastic._score_function import score_function
 from mcvi.stochastic._value_types import MeanValue, SampleValue, ValueType, current_or
 
 __all__ = ["ObservedStochasticTensor", "StochasticTensor"]
-
-
-def _checked_distribution(dist: Any, owner: str) -> None:
-    missing = [
-        ability for ability in ("log_prob", "sample", "batch_shape", "event_shape") if not hasattr(dist, ability)
-    ]
-    if missing:
-        raise TypeError(
-            f"{owner}: dist must be a distribution (with sample, log_prob, batch_shape, event_shape); "
-            f"got {type(dist).__name__}, which lacks {', '.join(missing)}."
-        )
 
 
 class StochasticTensor(BaseStochasticTensor):
@@ -98,7 +88,7 @@ class StochasticTensor(BaseStochasticTensor):
         name: str | None = None,
     ) -> None:
         self.name = name if name is not None else f"StochasticTensor({type(dist).__name__})"
-        _checked_distribution(dist, self.name)
+        _checks.distribution(dist, f"{self.name}: dist")
         if loss_fn is not None and not callable(loss_fn):
             raise TypeError(f"{self.name}: loss_fn must be None or callable; got {type(loss_fn).__name__}.")
         if dist_value_type is not None and not isinstance(dist_value_type, ValueType):
@@ -212,7 +202,7 @@ class ObservedStochasticTensor(BaseStochasticTensor):
 
     def __init__(self, dist: Any, value: Any, *, name: str | None = None) -> None:
         self.name = name if name is not None else f"ObservedStochasticTensor({type(dist).__name__})"
-        _checked_distribution(dist, self.name)
+        _checks.distribution(dist, f"{self.name}: dist")
         held = np.asarray(value_of(recorded(value, dist, self.name)))
         if getattr(dist, "discrete", False) and np.any(held != np.floor(held)):
             raise ValueError(f"{self.name}: the type of value must be whole numbers for {type(dist).__name__}.")

@@ -45,6 +45,8 @@ def take(array: Any, node: Any) -> Any:
 
     Raises
     ------
+    ValueError
+        `array` is a scalar.
     IndexError
         Where an index is not a whole number in ``[0, len(array))``.
 
@@ -59,7 +61,9 @@ def take(array: Any, node: Any) -> Any:
     if isinstance(array, (list, tuple)):
         array = anp.array(array)
     index = np.asarray(value_of(node))
-    rows = np.shape(value_of(array))[0]
+    if np.ndim(value_of(array)) == 0:
+        raise ValueError("take: array must have at least one axis to be indexed; got a scalar.")
+    rows = len(value_of(array))
     bad = ~((index >= 0) & (index < rows) & (index == np.floor(index)))
     if bad.any():
         raise IndexError(f"take: indices must be whole numbers from 0 to {rows - 1}; got {index[bad].flat[0]}.")

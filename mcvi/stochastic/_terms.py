@@ -136,7 +136,12 @@ def _check_alive(node: Any) -> None:
 def _asked_for(
     fed: dict[BaseStochasticTensor, int], asked: Iterable[BaseStochasticTensor] | None, found: list[str]
 ) -> dict[BaseStochasticTensor, int]:
-    wanted = {id(node) for node in asked} if asked is not None else set()
+    listed = [] if asked is None else list(asked)
+    for index, node in enumerate(listed):
+        if not isinstance(node, BaseStochasticTensor):
+            got = type(node).__name__
+            raise TypeError(f"stochastic_tensors must hold stochastic nodes; got {got} at index {index}.")
+    wanted = set(map(id, listed))
     if not wanted:
         return fed
     for node in fed:

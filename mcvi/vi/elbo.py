@@ -11,7 +11,7 @@ from autograd import numpy as anp
 from mcvi import _checks
 from mcvi._trace import value_of
 from mcvi.entropy import ELBOForms
-from mcvi.stochastic import ObservedStochasticTensor, StochasticTensor, dependencies
+from mcvi.stochastic import BaseStochasticTensor, ObservedStochasticTensor, StochasticTensor, dependencies
 from mcvi.vi._terms import aligned, checked_form, entropy_term, term_with_prior
 
 __all__ = ["elbo", "elbo_with_log_joint"]
@@ -52,7 +52,8 @@ def elbo(
     Raises
     ------
     ValueError
-        A latent node upstream has no prior, or one of another shape; there is no latent node; shapes that do not align.
+        A latent node upstream has no prior, or one of another shape; there is no latent node; shapes that do not align;
+        `likelihood_scale` is not positive.
     TypeError
         `form` is no form; the dict holds something else than latent nodes and distributions.
     NotImplementedError
@@ -82,11 +83,17 @@ def elbo(
     """
     form = checked_form(form)
     log_likelihood = _checks.real_array(log_likelihood, "log_likelihood")
+    scale = _checks.parameter(
+        _checks.real_scalar(likelihood_scale, "likelihood_scale"), "elbo", "likelihood_scale", "positive"
+    )
     upstream = _latent_nodes(log_likelihood)
     if variational_with_prior is None:
         if not upstream:
             raise ValueError("log_likelihood depends on no stochastic node: there is no bound to take.")
         variational_with_prior = {}
+    elif not isinstance(variational_with_prior, Mapping):
+        got = type(variational_with_prior).__name__
+        raise TypeError(f"variational_with_prior must be a dict, {{node: its prior}}; got {got}.")
     elif not variational_with_prior:
         return log_likelihood
     given = dict(variational_with_prior)
@@ -99,7 +106,7 @@ def elbo(
             "variational_with_prior={node: prior} with every latent node."
         )
     terms = [(node, term_with_prior(node, prior, form)) for node, prior in given.items()]
-    first = log_likelihood if likelihood_scale == 1.0 else likelihood_scale * log_likelihood
+    first = log_likelihood if scale == 1.0 else scale * log_likelihood
     return _bound(first, terms, keep_batch_dim)
 
 
@@ -153,6 +160,8 @@ def elbo_with_log_joint(
         if not nodes:
             raise ValueError("log_joint depends on no stochastic node: there is no bound to take.")
     else:
+        if isinstance(variational, BaseStochasticTensor) or not isinstance(variational, Iterable):
+            raise TypeError(f"variational must be a list of latent nodes; got {type(variational).__name__}.")
         nodes = list({id(node): node for node in variational}.values())
         for node in nodes:
             _check_latent(node)
@@ -178,8 +187,7 @@ def _check_latent(node: Any) -> None:
 
 def _check_pair(node: Any, prior: Any) -> None:
     _check_latent(node)
-    if not hasattr(prior, "log_prob"):
-        raise TypeError(f"{node.name}: its prior must be a distribution; got {type(prior).__name__}.")
+    _checks.distribution(prior, f"{node.name}: its prior")
     q = node.distribution
     batch = np.shape(value_of(node))[: np.ndim(value_of(node)) - len(q.event_shape)]
     fits = tuple(prior.event_shape) == tuple(q.event_shape)

@@ -142,11 +142,36 @@ def test_leave_one_out_needs_two_draws():
 
 def test_a_baseline_of_another_shape_is_refused():
     too_wide = get_score_function_with_baseline(lambda node, loss: np.ones((3, 1)))
-    with pytest.raises(ValueError, match=r"b: its baseline or advantage must broadcast to the shape \(3,\)"):
+    with pytest.raises(
+        ValueError, match=r"b: its baseline must broadcast to the shape of the loss, \(3,\); got shape \(3, 1\)"
+    ):
         differentiated(too_wide)
     features = get_score_function_with_baseline(get_regression_baseline(lambda node, loss: np.ones(5)))
     with pytest.raises(ValueError, match=r"b: features must have the shape \(3,\) of the loss"):
         differentiated(features)
+
+
+@pytest.mark.parametrize(
+    ("estimator", "error", "text"),
+    [
+        (get_score_function_with_constant_baseline(np.ones(2)), ValueError, r"b: its baseline must broadcast.*\(2,\)"),
+        (get_score_function_with_baseline(lambda *_: None), TypeError, "b: what its baseline returned must be real"),
+        (
+            get_score_function_with_advantage(lambda *_: np.ones(2)),
+            ValueError,
+            r"b: its advantage must broadcast.*\(2,",
+        ),
+        (get_score_function_with_advantage(lambda *_: "a"), TypeError, "b: what its advantage returned must be real"),
+    ],
+)
+def test_what_is_no_baseline_or_advantage_is_refused_by_the_nodes_name(estimator, error, text):
+    with pytest.raises(error, match=text):
+        differentiated(estimator, (3,))
+
+
+def test_a_constant_baseline_must_be_numbers():
+    with pytest.raises(TypeError, match="baseline must be real numbers; got None"):
+        get_score_function_with_constant_baseline(None)
 
 
 def test_a_baseline_for_each_plate_broadcasts():

@@ -198,8 +198,10 @@ def test_an_observation_is_returned_as_it_is_and_adds_nothing():
 
 @pytest.mark.parametrize("node", [StochasticTensor, lambda d, **o: ObservedStochasticTensor(d, 1.0, **o)])
 def test_what_is_no_distribution_is_refused(node):
-    with pytest.raises(TypeError, match=r"z: dist must be a distribution .*got float"):
+    with pytest.raises(TypeError, match=r"z: dist must be a distribution: an object with .*got float"):
         node(1.0, name="z")
+    with pytest.raises(TypeError, match="z: dist must be a distribution.*a class, not an instance"):
+        node(Normal, name="z")
 
 
 def test_an_estimator_that_cannot_be_called_is_refused():

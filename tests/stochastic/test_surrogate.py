@@ -161,6 +161,13 @@ def test_an_explicit_list_gives_terms_to_its_nodes_only_and_warns_of_the_others(
         assert grad(objective)(params, ["a"]) == {"a": 6.0, "b": 0.0}
 
 
+@pytest.mark.parametrize("listed", [[3], [None], lambda z: z, lambda z: [z.value()]])
+def test_what_is_no_node_is_refused_in_an_explicit_list(listed):
+    z = z3()
+    with pytest.raises(TypeError, match=r"stochastic_tensors must hold stochastic nodes; got \w+ at index 0"):
+        surrogate_loss([z**2], listed(z) if callable(listed) else listed)
+
+
 def test_a_listed_node_that_is_not_upstream_is_ignored():
     a = StochasticTensor(Normal(0.0, 1.0), SampleValue(3), rng=0)
     b = StochasticTensor(Normal(0.0, 1.0), SampleValue(3), rng=1)

@@ -193,8 +193,9 @@ def test_a_global_node_would_count_once_for_every_datum():
 @pytest.mark.parametrize(
     ("prior", "error", "text"),
     [
-        (3.0, TypeError, "z: its prior must be a distribution; got float"),
-        (None, TypeError, "z: its prior must be a distribution; got NoneType"),
+        (3.0, TypeError, "z: its prior must be a distribution: .*got float"),
+        (None, TypeError, "z: its prior must be a distribution: .*got NoneType"),
+        (Normal, TypeError, "z: its prior must be a distribution: .*a class, not an instance"),
         (Normal(np.zeros(2), 1.0), ValueError, r"z: its prior must broadcast to the batch shape \(3,\)"),
         (MultivariateNormalDiag(np.zeros(3), np.ones(3)), ValueError, r"event shape \(\); got MultivariateNormalDiag"),
     ],
@@ -215,11 +216,23 @@ def test_forms_and_nodes_that_are_none_are_refused():
         elbo(X)
     with pytest.raises(ValueError, match="depends on no stochastic node"):
         elbo_with_log_joint(X)
+    with pytest.raises(TypeError, match=r"must be a dict, \{node: its prior\}; got list"):
+        elbo(log_likelihood(z), [z])
+    for no_list in (z, 3):
+        with pytest.raises(TypeError, match="variational must be a list of latent nodes; got"):
+            elbo_with_log_joint(log_likelihood(z), no_list)
     with pytest.raises(TypeError, match="must be StochasticTensor; got str"):
         elbo_with_log_joint(log_likelihood(z), ["z"])
     np.testing.assert_array_equal(plain(elbo_with_log_joint(log_likelihood(z), [])), plain(log_likelihood(z)))
     twice = elbo_with_log_joint(log_likelihood(z), [z, z])
     np.testing.assert_array_equal(plain(twice), plain(elbo_with_log_joint(log_likelihood(z), [z])))
+
+
+@pytest.mark.parametrize("scale", [0.0, -1.0, np.inf, np.nan, np.ones(3)])
+def test_a_scale_that_is_no_positive_number_is_refused(scale):
+    z = latent()
+    with pytest.raises(ValueError, match="likelihood_scale must be"):
+        elbo(log_likelihood(z), {z: PRIOR}, likelihood_scale=scale)
 
 
 @pytest.mark.parametrize("form", ["analytic_kl", "sample"])
