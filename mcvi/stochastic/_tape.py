@@ -10,6 +10,7 @@ from autograd.tracer import isbox, new_box
 from autograd.util import toposort
 
 from mcvi._trace import new_trace
+from mcvi.stochastic._graph import without_graph
 
 __all__ = ["Tape"]
 
@@ -30,6 +31,7 @@ class Tape:
             yield cls(level, arrays)
 
     def _node(self, value: Any) -> Any:
+        value = without_graph(value)
         return value._node if isbox(value) and value._trace == self.level else None
 
     def is_root(self, value: Any, index: int) -> bool:

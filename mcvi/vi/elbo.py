@@ -83,9 +83,9 @@ def elbo(
     """
     form = checked_form(form)
     log_likelihood = _checks.real_array(log_likelihood, "log_likelihood")
-    scale = _checks.parameter(
-        _checks.real_scalar(likelihood_scale, "likelihood_scale"), "elbo", "likelihood_scale", "positive"
-    )
+    scale = _checks.real_scalar(likelihood_scale, "likelihood_scale")
+    if not 0.0 < scale < np.inf:
+        raise ValueError(f"likelihood_scale must be positive and finite; got {scale}.")
     upstream = _latent_nodes(log_likelihood)
     if variational_with_prior is None:
         if not upstream:

@@ -200,7 +200,7 @@ def test_an_observation_is_returned_as_it_is_and_adds_nothing():
 def test_what_is_no_distribution_is_refused(node):
     with pytest.raises(TypeError, match=r"z: dist must be a distribution: an object with .*got float"):
         node(1.0, name="z")
-    with pytest.raises(TypeError, match="z: dist must be a distribution.*a class, not an instance"):
+    with pytest.raises(TypeError, match=r"z: dist must be a distribution.*a class, not an instance"):
         node(Normal, name="z")
 
 

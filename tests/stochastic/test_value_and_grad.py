@@ -199,6 +199,30 @@ def test_parameters_that_are_no_numbers_are_refused(params, error, text):
         value_and_grad(lambda p: p)(params, n=10)
 
 
+def test_discrete_nodes_whose_parameters_are_made_of_other_nodes_and_of_params():
+    t = np.array([0.3, -0.4, 0.7])
+
+    def sigmoid(x):
+        return 1.0 / (1.0 + anp.exp(-x))
+
+    def loss(t):
+        a = StochasticTensor(Bernoulli(logits=t[0]), name="a")
+        b = StochasticTensor(Bernoulli(logits=t[1] + a * t[2]), name="b")
+        return [(a + b - 0.3) ** 2 * t[1], b > 0.5]
+
+    def exact(t):
+        total = 0.0
+        for a in (0.0, 1.0):
+            for b in (0.0, 1.0):
+                first, second = sigmoid((2 * a - 1) * t[0]), sigmoid((2 * b - 1) * (t[1] + a * t[2]))
+                total = total + first * second * ((a + b - 0.3) ** 2 * t[1] + b)
+        return total
+
+    value, gradient = value_and_grad(loss)(t, n=100_000, rng=0)
+    assert abs(value.value - exact(t)) < Z * value.standard_error
+    assert np.all(abs(gradient.value - grad(exact)(t)) < Z * GROUPS_TRUST * gradient.standard_error)
+
+
 def test_params_keep_their_kind_of_dict():
     class Named(dict):
         __getattr__ = dict.__getitem__
