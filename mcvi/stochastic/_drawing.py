@@ -10,7 +10,7 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
-from mcvi._trace import value_of
+from mcvi._trace import is_traced, value_of
 from mcvi._typing import RNGLike
 from mcvi.distributions import Distribution
 from mcvi.random import Key, as_key, generator
@@ -78,7 +78,8 @@ def _plain(held: Any) -> Any:
         return type(held)(_plain(item) for item in held)
     if isinstance(held, dict):
         return {name: _plain(item) for name, item in held.items()}
-    return values_of_parameters(held) if hasattr(held, "log_prob") else value_of(held)
+    # a node has a log_prob too, but is an array
+    return values_of_parameters(held) if hasattr(held, "log_prob") and not is_traced(held) else value_of(held)
 
 
 def drawn(distribution: Any, shape: tuple[int, ...], key: Key, *, carry_derivative: bool) -> Any:
@@ -93,8 +94,9 @@ def drawn(distribution: Any, shape: tuple[int, ...], key: Key, *, carry_derivati
         draws = (
             plain.sample(rng=rng) if n is None and isinstance(plain, Distribution) else plain.sample(n or 1, rng=rng)
         )
-        if n is None and not isinstance(plain, Distribution):
-            draws = draws[0]
+        if not isinstance(plain, Distribution):
+            draws = _checks.sample_shape(draws, (n or 1, *plain.batch_shape, *plain.event_shape))
+            draws = draws[0] if n is None else draws
         draws = np.asarray(draws)
         # Whole numbers become floats in the graph; a float32 family keeps its type.
         draws = draws if draws.dtype.kind == "f" else draws.astype(np.float64)

@@ -64,6 +64,15 @@ class BaseStochasticTensor(ArrayBox):  # type: ignore[misc]
             "use the same function of autograd.numpy."
         )
 
+    def __copy__(self) -> "BaseStochasticTensor":
+        return self  # a node is one place in the graph
+
+    def __deepcopy__(self, memo: Any) -> "BaseStochasticTensor":
+        return self
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        raise TypeError(f"{self.name}: a node cannot leave its graph: pickle without_graph(node), the array.")
+
     def __repr__(self) -> str:
         held = np.array2string(np.asarray(value_of(self)), threshold=6, edgeitems=2, precision=4, separator=", ")
         return f"{type(self).__name__}({self.name}, {type(self.distribution).__name__}, value={held})"

@@ -11,6 +11,7 @@ from mcvi.stochastic._graph import DependencyNode, graph_nodes
 from mcvi.stochastic._losses import checked_losses
 from mcvi.stochastic._nodes import node_of
 from mcvi.stochastic._svg import svg
+from mcvi.stochastic._value_types import MeanValue
 
 __all__ = ["GraphPicture", "picture"]
 
@@ -111,6 +112,8 @@ def _description(node: Any) -> str:
         estimator = "no estimator" if node.loss_fn is None else repr(node.loss_fn)
     elif getattr(node, "loss_fn", None) is None and not node.pathwise:
         estimator = "observed"
+    elif isinstance(node.value_type, MeanValue):
+        estimator = "mean"
     else:
-        estimator = "sticking the landing" if node.stops_parameters else "pathwise" if node.pathwise else "mean"
+        estimator = "sticking the landing" if node.stops_parameters else "pathwise"
     return f"{type(node.distribution).__name__} {np.shape(value_of(node))}: {estimator}"

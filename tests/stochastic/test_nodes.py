@@ -1,5 +1,7 @@
 """Stochastic nodes as arrays, their value types, and what they refuse."""
 
+import copy
+import pickle
 import threading
 
 import autograd.numpy as anp
@@ -14,6 +16,7 @@ from mcvi.stochastic import (
     ObservedStochasticTensor,
     SampleValue,
     StochasticTensor,
+    dependencies,
     get_current_value_type,
     get_score_function_with_constant_baseline,
     value_type,
@@ -249,3 +252,27 @@ def test_a_users_family_needs_two_methods(family):
     error = 6.11 * np.sqrt((LOC**4 + 14 * LOC**2 + 15) / 200_000)
     assert np.all(np.abs(grad(objective)(LOC) - 2 * LOC) < error)
     assert np.all(2 * error < 0.5)
+
+
+def test_a_node_may_be_a_parameter_of_a_users_family():
+    parent = StochasticTensor(Normal(0.0, 1.0), SampleValue(4), rng=0, name="parent")
+    child = StochasticTensor(UsersNormal(parent), name="child", rng=1)
+    assert child.shape == (4,)
+    assert [node.name for node in dependencies([child])] == ["parent", "child"]
+
+
+def test_draws_of_a_users_family_of_a_wrong_shape_are_refused():
+    class Wrong(UsersNormal):
+        def sample(self, n, *, rng):
+            return np.zeros((n, 7))
+
+    with pytest.raises(ValueError, match=r"returned shape \(3, 7\); expected \(3, 2\)"):
+        StochasticTensor(Wrong(np.zeros(2)), SampleValue(3))
+
+
+def test_a_node_is_one_place_in_its_graph():
+    z = StochasticTensor(normal(), name="z")
+    assert copy.copy(z) is z
+    assert copy.deepcopy({z: 1}) == {z: 1}
+    with pytest.raises(TypeError, match=r"z: a node cannot leave its graph: pickle without_graph\(node\)"):
+        pickle.dumps(z)

@@ -5,7 +5,7 @@ import xml.etree.ElementTree as ElementTree
 import numpy as np
 
 from mcvi.distributions import Bernoulli, Normal
-from mcvi.stochastic import ObservedStochasticTensor, SampleValue, StochasticTensor, leave_one_out, picture
+from mcvi.stochastic import MeanValue, ObservedStochasticTensor, SampleValue, StochasticTensor, leave_one_out, picture
 
 
 def drawn():
@@ -23,6 +23,13 @@ def test_the_text_says_who_feeds_whom_and_how():
         "loss 0: 2 nodes upstream",
         "loss 1: 2 nodes upstream",
     ]
+
+
+def test_a_node_that_holds_its_mean_says_so():
+    a = StochasticTensor(Normal(0.0, 1.0), SampleValue(2), name="a")
+    assert repr(picture([a + StochasticTensor(Normal(a, 1.0), MeanValue(), name="m")])).splitlines()[1] == (
+        "m  Normal (2,): mean  (from a, to loss 0)"
+    )
 
 
 def test_the_drawing_is_well_formed_and_has_every_box():
