@@ -231,7 +231,7 @@ def _renyi(
         if traced or is_traced(*alphas):
             raise Traced
         powers = tuple(Power.of(1.0 - alpha, draws.batch_shape) for alpha in alphas)
-        signs = tuple(sign for sign in (1, -1) if any(sign in power.signs for power in powers))
+        signs = tuple({sign: None for power in powers for sign in power.signs})
         work = Pass.of_weights(draws, weight, partial(sums_of_powers, powers=powers), tails=signs, threads=threads)
         total = work.run(executor, progress)
     except Traced:
