@@ -101,8 +101,6 @@ def test_khat_and_smoothed_weights_agree_with_the_deterministic_fixtures(row):
 
 # where both rules take the same tail, of more than five
 @pytest.mark.parametrize("n", [30, 100, 225, 400, 900, 2500, 10_000])
-    "n", [30, 100, 225, 400, 900, 2500, 10_000]
-)  # where both rules take the same tail, of more than 5
 def test_random_log_weights_agree_with_arviz_stats(n):
     rng = np.random.default_rng(n)
     for log_weights in (
