@@ -180,7 +180,9 @@ def evidence_bound(with_log_joint: bool) -> Callable[[dict[str, Any], Scope], di
                 log_joint = names.value(inputs.get("log_joint", inputs.get("log_likelihood")))
                 return vi.elbo_with_log_joint(log_joint, **options)
             priors = {nodes[name]: distribution(spec, names) for name, spec in inputs.get("priors", {}).items()}
-            return vi.elbo(names.value(inputs["log_likelihood"]), priors or None, **options)
+            # an empty dict handed over is no missing one: the bound is then the likelihood
+            given = priors if priors or inputs.get("how") == "explicit" else None
+            return vi.elbo(names.value(inputs["log_likelihood"]), given, **options)
 
         params = parameters(inputs, scope)
         value, grads = gradients(lambda params: stochastic.without_graph(elbo(params)), params)
