@@ -102,11 +102,15 @@ class Pass:
             raise
         shape = values[-1].shape[1:]
         flat = [value.reshape(len(value), -1) for value in values]
-        non_finite = tuple(watched(value, self.draws, block, z) for value in flat)
+        sums = self.accumulate(*flat)
+        if len(flat) == 1 and all(part.is_below_infinity for part in sums):
+            non_finite: tuple[NonFinite, ...] = (NonFinite(),)
+        else:
+            non_finite = tuple(watched(value, self.draws, block, z) for value in flat)
         if builder is not None:
             signed = [flat[0] if sign > 0 else -flat[0] for sign in self.tails]
             builder.push(signed[0] if len(signed) == 1 else np.hstack(signed))
-        return Total(self.accumulate(*flat), shape, non_finite)
+        return Total(sums, shape, non_finite)
 
     def run(self, executor: Executor | None = None, progress: Callable[[int, int], Any] | None = None) -> Total:
         """Do all blocks, and warn once if the values of some function were nan or +inf."""

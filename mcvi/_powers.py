@@ -64,6 +64,11 @@ class PowerSums:
         mean = None if self.mean is None or other.mean is None else self.mean + other.mean
         return PowerSums(self.power, self.far + other.far, near, mean)
 
+    @property
+    def is_below_infinity(self) -> bool:
+        """Whether no log weight was nan or +inf."""
+        return self.far.is_below_infinity
+
     def read(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Return value, standard error, bias and effective sample size."""
         power = self.power.value

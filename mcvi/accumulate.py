@@ -37,7 +37,7 @@ _SAMPLE = 512
 
 @dataclass(frozen=True)
 class Moments:
-    """Mean and sum of squared deviations of `n` numbers a column."""
+    """Mean, sum of squared deviations and largest of `n` numbers a column."""
 
     n: int
     state: FloatArray
@@ -45,7 +45,7 @@ class Moments:
     @classmethod
     def of(cls, values: FloatArray) -> Self:
         """Sum a block."""
-        state = np.empty((2, values.shape[1]))
+        state = np.empty((3, values.shape[1]))
         kernels.moments(values, state)
         return cls(len(values), state)
 
@@ -58,6 +58,16 @@ class Moments:
     def mean(self) -> FloatArray:
         """The mean of each column."""
         return self.state[0]
+
+    @property
+    def is_below_infinity(self) -> bool:
+        """Whether no number was nan or +inf."""
+        return bool((self.state[2] < np.inf).all())
+
+    @property
+    def largest(self) -> FloatArray:
+        """The largest number of each column."""
+        return self.state[2]
 
     @property
     def standard_error(self) -> FloatArray:
@@ -86,6 +96,11 @@ class LogMoments:
         state = np.empty_like(self.state)
         kernels.merge_log_moments(self.state, other.state, state)
         return type(self)(self.n + other.n, self.scale, state)
+
+    @property
+    def is_below_infinity(self) -> bool:
+        """Whether no `v` was nan or +inf."""
+        return bool((self.state[3] < np.inf).all())
 
     @property
     def largest(self) -> FloatArray:

@@ -9,7 +9,7 @@ from autograd import numpy as anp
 
 from mcvi import _checks
 from mcvi._draws import Draws, LogWeight, Traced, is_compiled, log_density
-from mcvi._pass import Pass
+from mcvi._pass import Pass, warn_of_zero_weights
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.estimate import Estimate
@@ -207,6 +207,7 @@ def elbo_ratio(
         mean = mean if exact is None else mean + exact
         return mean if np.shape(value_of(mean)) == draws.batch_shape else mean + np.zeros(draws.batch_shape)
     (moments,) = total.sums
+    warn_of_zero_weights(moments.largest, draws.n)
     if exact is None:
         return _estimate(draws, moments.mean, moments.standard_error, method="mean of log p - log q over draws")
     value = moments.mean + np.reshape(np.asarray(exact, np.float64), -1)

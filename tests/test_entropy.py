@@ -390,3 +390,14 @@ def test_the_entropy_of_a_users_class_takes_the_shape_of_its_batch_or_is_refused
     for call in (mcvi.entropy_shannon, lambda q, **given: mcvi.elbo_ratio(np.negative, q, **given)):
         with pytest.raises(ValueError, match=text):
             call(Stated(np.ones(5)), n=10)
+
+
+@pytest.mark.parametrize("form", ["default", "sample"])
+def test_a_bound_of_zero_weights_is_minus_infinity_with_a_warning(form):
+    from mcvi.estimate import ZeroWeightWarning
+
+    with pytest.warns(ZeroWeightWarning, match="all 1000 draws have zero weight"):
+        e = mcvi.elbo_ratio(lambda z: np.full(len(z), -np.inf), Q, n=1000, rng=0, form=form)
+    assert e == -np.inf
+    some = mcvi.elbo_ratio(lambda z: np.where(z > 0, -np.inf, 0.0), Q, n=1000, rng=0, form=form)  # no warning
+    assert some == -np.inf

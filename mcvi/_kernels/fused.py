@@ -8,6 +8,9 @@ import numpy as np
 from mcvi._kernels.bits import column
 from mcvi._kernels.jit import kernel, scalar
 
+# Tiles that are drawn at once: they still fit the caches next to the core.
+_TILES = 4
+
 
 @scalar
 def _log_ratio(above: float, below: float) -> float:
@@ -38,7 +41,7 @@ def log_weights_at(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
 def log_weights(noise: Any, transport: Any, parameters_q: int, q: tuple[Any, int], p: tuple[Any, int]) -> Any:
     """Return a kernel that sets `out` to ``log p(z) - log q(z)`` of the draws from tile `first_tile` on.
 
-    A tile stays in the first-level cache from its noise to its weights, and no draw is ever stored.
+    A few tiles stay in the nearest caches from their noise to their weights, and no draw is ever stored.
 
     Parameters
     ----------
@@ -56,12 +59,13 @@ def log_weights(noise: Any, transport: Any, parameters_q: int, q: tuple[Any, int
     def evaluate(
         key0: Any, key1: Any, first_tile: int, tile: int, parameters: Any, table_q: Any, table_p: Any, out: Any
     ) -> None:
-        u = np.empty(tile)
+        run = _TILES * tile
+        u = np.empty(run)
         of_draw = column(parameters, 0, parameters_q)
         of_q = column(table_q, 0, constants_q)
         of_p = column(table_p, 0, constants_p)
-        for start in range(0, out.size, tile):
-            count = min(tile, out.size - start)
+        for start in range(0, out.size, run):
+            count = min(run, out.size - start)
             noise(key0, key1, np.uint64(0), first_tile + start // tile, tile, u[:count])
             for i in range(count):
                 z = transport(u[i], of_draw)

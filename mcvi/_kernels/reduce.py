@@ -191,13 +191,18 @@ def _square_deviations(v: Any, centre: float) -> float:
 
 @kernel
 def moments(v: Any, out: Any) -> None:
-    """Set rows of `out` to the mean and the sum of squared deviations from it."""
+    """Set rows of `out` to the mean, the sum of squared deviations from it, and the largest; nan is kept in all."""
     rows, columns = v.shape
     if columns == 1:
         flat = v.reshape(-1)
         mean = _sum(flat) / rows
-        out[0, 0], out[1, 0] = mean, _square_deviations(flat, mean)
+        out[0, 0], out[1, 0], out[2, 0] = mean, _square_deviations(flat, mean), _largest(flat)
         return
+    for j in range(columns):
+        out[2, j] = -np.inf
+    for i in range(rows):
+        for j in range(columns):
+            out[2, j] = maximum(out[2, j], v[i, j])
     run = np.zeros(columns)
     for pass_ in range(2):
         for j in range(columns):
@@ -230,6 +235,7 @@ def merge_moments(a: Any, count_a: float, b: Any, count_b: float, out: Any) -> N
         else:  # an infinite or nan mean: inf - inf must not make nan of inf
             out[0, j] = a[0, j] * (count_a / n) + b[0, j] * (count_b / n)
         out[1, j] = a[1, j] + b[1, j] + difference * difference * (count_a * (count_b / n))
+        out[2, j] = maximum(a[2, j], b[2, j])
 
 
 @kernel
