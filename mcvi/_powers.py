@@ -30,7 +30,7 @@ class Power:
     @classmethod
     def of(cls, power: Any, batch_shape: tuple[int, ...]) -> "Power":
         """Broadcast a power to the columns of a batch."""
-        value = np.full(batch_shape, power, np.float64).reshape(-1)
+        value = np.array([float(power)]) if batch_shape == () else np.full(batch_shape, power, np.float64).reshape(-1)
         if value.size == 1:
             least = most = value.item()
         else:

@@ -35,6 +35,11 @@ _MOST_KEPT = 4
 _SAMPLE = 512
 
 
+def _all_below_infinity(largest: FloatArray) -> bool:
+    # An array of one number takes a microsecond of NumPy's time, and the number itself none.
+    return bool(largest[0] < np.inf) if largest.size == 1 else bool((largest < np.inf).all())
+
+
 @dataclass(frozen=True)
 class Moments:
     """Mean, sum of squared deviations and largest of `n` numbers a column."""
@@ -62,7 +67,7 @@ class Moments:
     @property
     def is_below_infinity(self) -> bool:
         """Whether no number was nan or +inf."""
-        return bool((self.state[2] < np.inf).all())
+        return _all_below_infinity(self.state[2])
 
     @property
     def largest(self) -> FloatArray:
@@ -100,7 +105,7 @@ class LogMoments:
     @property
     def is_below_infinity(self) -> bool:
         """Whether no `v` was nan or +inf."""
-        return bool((self.state[3] < np.inf).all())
+        return _all_below_infinity(self.state[3])
 
     @property
     def largest(self) -> FloatArray:
@@ -321,21 +326,30 @@ class TailBuilder:
 
     def __init__(self, total: int, columns: int, floors: FloatArray | None = None) -> None:
         self.total = total
-        self.keep = kept_length(total)
         self._columns = columns
+        self._given_floors = floors
         self._whole: FloatArray | None = None
+        self._is_ready = False
+
+    def _prepare(self) -> None:
+        # Not at once: a few draws of one column never need it.
+        self._is_ready = True
+        self.keep = kept_length(self.total)
         # Blocks of several columns as they came, as long as they hold no more rows than are kept in any case: of many
         # columns a run of blocks is only a few rows.
         self._rows: list[FloatArray] = []
-        self._floors = np.full(columns, -np.inf) if floors is None else floors.copy()
-        self._sizes = np.zeros(columns, np.int64)
-        self._values = np.empty((columns, 0))
+        given = self._given_floors
+        self._floors = np.full(self._columns, -np.inf) if given is None else given.copy()
+        self._sizes = np.zeros(self._columns, np.int64)
+        self._values = np.empty((self._columns, 0))
 
     def push(self, block: FloatArray) -> None:
         """Add the numbers of a block."""
         if self._columns == 1 and len(block) == self.total <= SELECTED_LATER:
             self._whole = block.reshape(1, -1).copy()
             return
+        if not self._is_ready:
+            self._prepare()
         if self._columns == 1:
             self._push_column(block.reshape(-1))
         elif self._columns > 1:
@@ -345,6 +359,8 @@ class TailBuilder:
         """Return what was collected."""
         if self._whole is not None:
             return Tail(self.total, self._whole)
+        if not self._is_ready:
+            self._prepare()
         if self._columns == 1:
             return Tail(self.total, self._values[:, : self._sizes[0]].copy())
         if self._rows:
