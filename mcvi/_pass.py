@@ -180,7 +180,7 @@ def warn_of_non_finite(non_finite: dict[str, NonFinite], values: int) -> None:
 
 def warn_of_zero_weights(log_largest: FloatArray, n: int) -> None:
     """Warn if some member of the batch has no draw with a weight above zero."""
-    if (log_largest[0] if log_largest.size == 1 else log_largest.min(initial=np.inf)) == -np.inf:
+    if (log_largest.item() if log_largest.size == 1 else log_largest.min(initial=np.inf)) == -np.inf:
         warn(
             f"all {n} draws have zero weight: q and log_p may not share support.",
             ZeroWeightWarning,

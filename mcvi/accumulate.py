@@ -37,7 +37,7 @@ _SAMPLE = 512
 
 def _all_below_infinity(largest: FloatArray) -> bool:
     # An array of one number takes a microsecond of NumPy's time, and the number itself none.
-    return bool(largest[0] < np.inf) if largest.size == 1 else bool((largest < np.inf).all())
+    return largest.item() < np.inf if largest.size == 1 else bool((largest < np.inf).all())
 
 
 @dataclass(frozen=True)
