@@ -14,8 +14,9 @@ import numpy as np
 from mcvi import _checks
 from mcvi._draws import FUSED_BLOCK, Draws, FusedWeight, LogWeight, watched, with_note
 from mcvi._parallel import fold, reduce_blocks
+from mcvi._tail import Tail, TailBuilder, kept_length
 from mcvi._typing import FloatArray
-from mcvi.accumulate import NonFinite, Tail, TailBuilder, kept_length
+from mcvi.accumulate import NonFinite
 from mcvi.estimate import NonFiniteWarning, ZeroWeightWarning
 
 __all__ = ["Pass", "Total", "warn_of_non_finite", "warn_of_zero_weights"]

@@ -8,8 +8,9 @@ import numpy as np
 
 from mcvi._gradients import SMALL_POWER
 from mcvi._kernels import reduce as kernels
+from mcvi._tail import Tail
 from mcvi._typing import FloatArray
-from mcvi.accumulate import CentredMoments, LogMoments, Moments, Tail
+from mcvi.accumulate import CentredMoments, LogMoments, Moments
 from mcvi.estimate import Estimate
 
 __all__ = ["Power", "PowerSums", "PowerTail", "Tails", "sums_of_powers"]

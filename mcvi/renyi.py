@@ -13,9 +13,10 @@ from mcvi._draws import Draws, LogWeight, Traced, is_compiled
 from mcvi._gradients import log_mean_power
 from mcvi._pass import Pass, warn_of_non_finite, warn_of_zero_weights
 from mcvi._powers import Power, PowerSums, PowerTail, Tails, sums_of_powers
+from mcvi._tail import Tail
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
-from mcvi.accumulate import LogMoments, NonFinite, Tail
+from mcvi.accumulate import LogMoments, NonFinite
 from mcvi.estimate import Estimate
 from mcvi.monte_carlo import _differentiating, _estimate
 

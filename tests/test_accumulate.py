@@ -9,15 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mcvi._parallel import fold
+from mcvi._tail import TailBuilder, kept_length
 from mcvi.accumulate import (
     CentredMoments,
     LogMoments,
     Moments,
     NonFinite,
     SignedLogMoments,
-    TailBuilder,
     WeightedMoments,
-    kept_length,
 )
 from mcvi.diagnostics import khat
 from tests import naive

@@ -18,7 +18,7 @@ LAYERS = (
     {"math"},
     {"estimate", "random"},
     {"diagnostics", "_parallel"},
-    {"accumulate"},
+    {"accumulate", "_tail"},
     {"distributions"},
     {"_draws", "_gradients"},
     {"_pass", "_powers"},
