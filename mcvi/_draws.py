@@ -1,6 +1,5 @@
 """Blocks of draws, and what the functions of an estimator make of them."""
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
@@ -10,8 +9,8 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from mcvi import _checks
-from mcvi._kernels.fused import log_weights, log_weights_at
-from mcvi._kernels.reduce import all_below_infinity, log_ratio
+from mcvi._kernels.fused import log_weights, log_weights_at, log_weights_of
+from mcvi._kernels.reduce import all_below_infinity
 from mcvi._trace import is_traced, tracing, value_of
 from mcvi._typing import FloatArray, RNGLike
 from mcvi.accumulate import NonFinite
@@ -21,9 +20,6 @@ from mcvi.distributions._univariate import Univariate
 from mcvi.random import Key, as_key, generator, tile_rows
 
 __all__ = ["Draws", "Function", "LogWeight", "Traced", "is_compiled"]
-
-# A block that is drawn and weighed in one compiled loop is longer: only its weights pass through memory.
-FUSED_BLOCK = 2**16
 
 
 class Traced(Exception):
@@ -215,6 +211,13 @@ def log_density(function: Any, name: str, q: Any) -> Function | LogDensity:
     return Function(function, name, shape)
 
 
+def log_ratio(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
+    """Return ``log_p - log_q``; -inf where `log_p` is, also where both are: p excludes that draw."""
+    out = np.empty(log_p.shape)
+    log_weights_of((log_p.reshape(-1), log_q.reshape(-1)), 0, out.reshape(-1))
+    return out
+
+
 @dataclass(frozen=True)
 class LogWeight:
     """``log p(z) - log q(z)`` of a block of draws; -inf where p excludes a draw."""
@@ -234,16 +237,14 @@ class LogWeight:
 
     def __call__(self, z: Any) -> FloatArray:
         """Return a block ``(rows, columns)``."""
-        log_p, log_q = self.log_p(z), self.log_q(z)
-        log_ratio(log_p.reshape(-1), log_q.reshape(-1))
-        return log_p
+        return log_ratio(self.log_p(z), self.log_q(z))
 
     def traced(self, z: Any) -> Any:
         """Evaluate on the tape."""
         return self.log_p.traced(z) - self.log_q.traced(z)
 
-    def fused(self, draws: Draws) -> "FusedWeight | None":
-        """Return the loop that weighs, and draws, at once, where the compiler knows what it needs for that."""
+    def compiled(self, draws: Draws) -> tuple[Any, tuple[Any, ...]] | None:
+        """Return a loop that weighs, and draws, at once, and its data, where the compiler knows what it needs."""
         p = self.log_p.distribution if isinstance(self.log_p, LogDensity) else None
         q = draws.q
         if not (isinstance(p, Univariate) and isinstance(q, Univariate)):
@@ -251,43 +252,16 @@ class LogWeight:
         # With a batch, or many numbers a draw, a block of numbers costs as many calls and takes as long: no gain.
         if p.batch_shape != () or q.batch_shape != () or p.is_traced or q.is_traced:
             return None
-        if draws.z is not None:
-            return FusedWeight(p, q) if draws.z.dtype == np.float64 else None
-        return FusedWeight(p, q) if isinstance(q._maths.sampler, FromNoise) else None
-
-
-_thread = threading.local()
-
-
-def _scratch(size: int) -> FloatArray:
-    """Return an array that this thread keeps: a fresh one of that size costs as much in page faults as its sums."""
-    if not hasattr(_thread, "scratch"):
-        _thread.scratch = np.empty(FUSED_BLOCK)
-    return _thread.scratch[:size]  # type: ignore[no-any-return]
-
-
-@dataclass(frozen=True)
-class FusedWeight:
-    """``log p(z) - log q(z)`` of the draws of a block, without the draws, or of the draws that were given."""
-
-    p: Univariate
-    q: Univariate
-
-    def __call__(self, draws: Draws, block: int) -> FloatArray:
-        """Return a block of log weights, one row a draw, in an array that the thread's next block overwrites."""
-        p, q = self.p._maths, self.q._maths
-        of_q, of_p = (q.log_density, q.constants), (p.log_density, p.constants)
-        first = draws.first(block)
-        out = _scratch(min(draws.rows, draws.n - first))
+        density_q, density_p = q._maths.scalar_density, p._maths.scalar_density
         if draws.key is None:
-            z = np.ascontiguousarray(draws.z[first : first + out.size])
-            log_weights_at(of_q, of_p)(z, self.q._table, self.p._table, out)
-            return out
-        tile, sampler = tile_rows(1), q.sampler
-        assert isinstance(sampler, FromNoise)
-        kernel = log_weights(sampler.noise, sampler.transport, q.parameters, of_q, of_p)
-        kernel(*draws.key.words, first // tile, tile, self.q._columns, self.q._table, self.p._table, out)
-        return out
+            if draws.z.dtype != np.float64 or not draws.z.flags.c_contiguous:
+                return None
+            return log_weights_at(density_q, density_p), (draws.z, q._table, p._table)
+        sampler = q._maths.sampler
+        if not isinstance(sampler, FromNoise):
+            return None
+        weigh = log_weights(sampler.noise, sampler.transport, q._maths.parameters, density_q, density_p, tile_rows(1))
+        return weigh, (draws.key.words, q._columns, q._table, p._table)
 
 
 def _density_of(q: Any) -> Function | LogDensity:

@@ -45,7 +45,6 @@ def reduce_blocks(
     threads: bool,
     executor: Executor | None = None,
     hint: Callable[[Any, T], Any] | None = None,
-    first_hint: Any = None,
     progress: Callable[[int], None] | None = None,
 ) -> T:
     """Return the merged results of ``task(first, last, hint)`` over ``range(blocks)``.
@@ -62,8 +61,6 @@ def reduce_blocks(
         Where the tasks run; they must pickle if it needs that.
     hint
         ``hint(latest hint, result)`` is handed to later tasks; it must not change any answer, only save work.
-    first_hint
-        What the first tasks get.
     progress
         Called in the caller's thread with how many blocks are done.
     """
@@ -72,13 +69,13 @@ def reduce_blocks(
     if pool is None and threads and tasks > 1 and _cores() > 1 and not getattr(_inside_task, "active", False):
         pool = _threads()
     if pool is None and tasks == 1:  # nothing to merge: a small n has no microsecond to spare
-        result = task(0, blocks, first_hint)
+        result = task(0, blocks, None)
         if progress is not None:
             progress(blocks)
         return result
 
     def results() -> Iterable[T]:
-        latest = first_hint
+        latest = None
         queue: deque[Future[T]] = deque()
         ahead = 0
         most = 2 * (getattr(pool, "_max_workers", None) or _cores()) if pool is not None else 0

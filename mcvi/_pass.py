@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from math import prod
 from types import FrameType
 from typing import Any, Self
@@ -12,17 +12,15 @@ from warnings import warn
 import numpy as np
 
 from mcvi import _checks
-from mcvi._draws import FUSED_BLOCK, Draws, FusedWeight, LogWeight, watched, with_note
+from mcvi._draws import Draws, LogWeight, watched, with_note
 from mcvi._parallel import fold, reduce_blocks
-from mcvi._tail import Tail, TailBuilder, kept_length
+from mcvi._sweep import Sums, Sweep
+from mcvi._tail import ColumnTail, Tail, TailBuilder
 from mcvi._typing import FloatArray
 from mcvi.accumulate import NonFinite
 from mcvi.estimate import NonFiniteWarning, ZeroWeightWarning
 
 __all__ = ["Pass", "Total", "warn_of_non_finite", "warn_of_zero_weights"]
-
-
-_BLOCKS_WORTH_A_SAMPLE = 32
 
 
 @dataclass(frozen=True)
@@ -69,35 +67,40 @@ class Pass:
     accumulate: Callable[..., tuple[Any, ...]]
     tails: tuple[int, ...] = ()
     threads: bool = False
-    #: Takes the place of drawing and of the only function.
-    fused: FusedWeight | None = None
+    #: Takes the place of all of the above.
+    sweep: Sweep | None = None
 
     @classmethod
-    def of_weights(cls, draws: Draws, weight: LogWeight, accumulate: Callable[..., Any], **options: Any) -> Self:
-        """Return a pass over log weights alone, which draws and weighs in one compiled loop where it can."""
-        fused = weight.fused(draws)
-        if fused is not None and draws.blocks > 1:
-            draws = replace(draws, block_draws=FUSED_BLOCK)
-        return cls(draws, (weight,), accumulate, fused=fused, **options)
+    def of_weights(
+        cls, draws: Draws, weight: LogWeight, sums: Sums, tails: tuple[int, ...] = (), threads: bool = False
+    ) -> Self:
+        """Return a pass over log weights alone: without a batch, all that follows them is one compiled loop."""
+        if prod(draws.batch_shape) != 1:
+            return cls(draws, (weight,), sums, tails, threads)
+        sweep = Sweep.of(draws, weight, sums, tails)
+        return cls(sweep.draws, (weight,), sums, tails, threads, sweep)
 
     def __call__(self, first: int, last: int, floors: FloatArray | None) -> Total:
         """Return the merged result of blocks `first` to ``last - 1``."""
-        builder = None
-        if self.tails:
-            builder = TailBuilder(self.draws.n, len(self.tails) * prod(self.draws.batch_shape), floors)
+        if self.sweep is not None:
+            sums, non_finite, tail = self.sweep(first, last, floors)
+            return Total(sums, (1,), (non_finite,), tail)
+        builder = self._builder(first, last, floors) if self.tails else None
         total = fold(self._block(block, builder) for block in range(first, last))
         if builder is None:
             return total
         return Total(total.sums, total.shape, total.non_finite, builder.tail())
 
-    def _block(self, block: int, builder: TailBuilder | None) -> Total:
-        z = None
+    def _builder(self, first: int, last: int, floors: FloatArray | None) -> ColumnTail | TailBuilder:
+        draws = self.draws
+        if prod(draws.batch_shape) == 1:
+            return ColumnTail(draws.n, self.tails, min(draws.first(last), draws.n) - draws.first(first), floors)
+        return TailBuilder(draws.n, len(self.tails) * prod(draws.batch_shape), floors)
+
+    def _block(self, block: int, builder: ColumnTail | TailBuilder | None) -> Total:
         try:
-            if self.fused is not None:
-                values = [self.fused(self.draws, block)]
-            else:
-                z = self.draws.block(block)
-                values = [function(z) for function in self.functions]
+            z = self.draws.block(block)
+            values = [function(z) for function in self.functions]
         except Exception as error:
             with_note(self.draws, block, error)
             raise
@@ -108,7 +111,9 @@ class Pass:
             non_finite: tuple[NonFinite, ...] = (NonFinite(),)
         else:
             non_finite = tuple(watched(value, self.draws, block, z) for value in flat)
-        if builder is not None:
+        if isinstance(builder, ColumnTail):
+            builder.push(flat[0])
+        elif builder is not None:
             signed = [flat[0] if sign > 0 else -flat[0] for sign in self.tails]
             builder.push(signed[0] if len(signed) == 1 else np.hstack(signed))
         return Total(sums, shape, non_finite)
@@ -124,41 +129,17 @@ class Pass:
             def report(blocks: int) -> None:
                 notify(min(draws.first(blocks), draws.n), draws.n)
 
-        floors = self._floors_of_a_sample()
-        total = self._reduce(floors, executor, report)
-        if floors is not None and total.tail is not None and not total.tail.is_complete:
-            # The sample was unlike the rest. Whatever it says, a tail holds the largest of all weights.
-            total = self._reduce(None, executor, report)
-        names = [function.name for function in self.functions]
-        warn_of_non_finite(dict(zip(names, total.non_finite, strict=True)), draws.n * prod(total.shape))
-        return total
-
-    def _reduce(
-        self, floors: FloatArray | None, executor: Executor | None, report: Callable[[int], Any] | None
-    ) -> Total:
-        return reduce_blocks(
+        total = reduce_blocks(
             self,
-            self.draws.blocks,
+            draws.blocks,
             threads=self.threads,
             executor=executor,
             hint=_raise_floors if self.tails else None,
-            first_hint=floors,
             progress=report,
         )
-
-    def _floors_of_a_sample(self) -> FloatArray | None:
-        """Return what a few times as many weights as a tail needs are expected to exceed, from the first block.
-
-        Only for draws that are cheap to make twice, alike, and many: the first tasks then need not collect, and select
-        from, all that is large among the draws that they begin with.
-        """
-        draws = self.draws
-        if self.fused is None or draws.key is None or len(self.tails) != 1 or draws.blocks < _BLOCKS_WORTH_A_SAMPLE:
-            return None
-        rank = int(4 * kept_length(draws.n) * draws.rows / draws.n) + 12
-        log_w = self.tails[0] * self.fused(draws, 0)
-        floor = np.partition(log_w, log_w.size - rank)[log_w.size - rank]
-        return None if np.isnan(floor) else np.array([floor])
+        names = [function.name for function in self.functions]
+        warn_of_non_finite(dict(zip(names, total.non_finite, strict=True)), draws.n * prod(total.shape))
+        return total
 
 
 def _raise_floors(floors: FloatArray | None, total: Total) -> FloatArray | None:

@@ -13,7 +13,7 @@ from mcvi._typing import FloatArray
 from mcvi.accumulate import CentredMoments, LogMoments, Moments
 from mcvi.estimate import Estimate
 
-__all__ = ["Power", "PowerSums", "PowerTail", "Tails", "sums_of_powers"]
+__all__ = ["Power", "PowerSums", "PowerTail", "Powers", "Tails"]
 
 
 @dataclass(frozen=True)
@@ -96,9 +96,42 @@ class PowerSums:
         return value, error, bias, ess
 
 
-def sums_of_powers(log_w: FloatArray, powers: tuple[Power, ...]) -> tuple[PowerSums, ...]:
-    """Sum a block of log weights for each of several powers."""
-    return tuple(PowerSums.of(log_w, power) for power in powers)
+@dataclass(frozen=True)
+class Powers:
+    """Which powers of the weights are summed."""
+
+    members: tuple[Power, ...]
+
+    @property
+    def scale(self) -> FloatArray:
+        """The factors of the log weights, for a batch of one member."""
+        return (
+            self.members[0].strength if len(self.members) == 1 else np.concatenate([p.strength for p in self.members])
+        )
+
+    @property
+    def near(self) -> bool:
+        """Whether some power is small."""
+        return any(power.small for power in self.members)
+
+    def __call__(self, log_w: FloatArray) -> tuple[PowerSums, ...]:
+        """Return the sums of a block for each power."""
+        return tuple(PowerSums.of(log_w, power) for power in self.members)
+
+    def read(self, n: int, far: FloatArray, mean: FloatArray, centred: FloatArray) -> tuple[PowerSums, ...]:
+        """Return the sums for each power, from states with a column a power."""
+        return tuple(
+            PowerSums(
+                power,
+                LogMoments(n, power.strength, _column(far, j)),
+                *((CentredMoments(n, power.strength, _column(centred, j)), Moments(n, mean)) if power.small else ()),
+            )
+            for j, power in enumerate(self.members)
+        )
+
+
+def _column(state: FloatArray, j: int) -> FloatArray:
+    return state if state.shape[1] == 1 else np.ascontiguousarray(state[:, j : j + 1])
 
 
 @dataclass(frozen=True)

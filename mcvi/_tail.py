@@ -10,14 +10,15 @@ from mcvi._kernels import tail as kernels
 from mcvi._typing import FloatArray
 from mcvi.diagnostics import LONGEST_KEPT_TAIL, khat_of_tail, tail_length
 
-__all__ = ["Tail", "TailBuilder", "kept_length"]
+__all__ = ["ColumnTail", "Tail", "TailBuilder", "kept_length"]
 
 # So few draws are all kept, and selected from when someone looks at the k-hat.
 SELECTED_LATER = 4096
 # A selection costs more than a little memory: it waits until so many times what is needed has come together.
 _MOST_KEPT = 4
-# How many numbers of the first block a floor is guessed from.
-_SAMPLE = 512
+# What must be free before another stride of numbers is looked at.
+_ROOM = 512
+_SIGNS = {signs: np.array(signs, np.float64) for signs in [(), (1,), (-1,), (1, -1), (-1, 1)]}
 
 
 @lru_cache(maxsize=256)
@@ -42,13 +43,8 @@ class Tail:
         keep = kept_length(self.total)
         both = np.concatenate([self.values, other.values], axis=1)
         if both.shape[1] > _MOST_KEPT * keep:
-            both = np.partition(both, both.shape[1] - keep, axis=1)[:, -keep:]
+            both = both[:, : kernels.prune(both, keep)].copy()
         return replace(self, values=both)
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether each column has as many numbers as a k-hat needs."""
-        return bool(((self.values > -np.inf).sum(axis=1) >= kept_length(self.total)).all())
 
     @property
     def floors(self) -> FloatArray:
@@ -74,58 +70,51 @@ class Tail:
             return replace(self, values=np.where(self.values == -np.inf, -np.inf, self.values * scale[:, None]))
 
 
-class TailBuilder:
-    """Collects the tail of a run of blocks."""
+class ColumnTail:
+    """Collects the tails of one column of numbers: of the numbers times each of some signs.
 
-    def __init__(self, total: int, columns: int, floors: FloatArray | None = None) -> None:
-        self.total = total
-        self._columns = columns
-        self._given_floors = floors
-        self._whole: FloatArray | None = None
-        self._is_ready = False
+    The arrays are those of the kernel `keep_largest`, a row a sign.
+    """
 
-    def _prepare(self) -> None:
-        # Not at once: a few draws of one column never need it.
-        self._is_ready = True
-        self.keep = kept_length(self.total)
-        # Blocks of several columns as they came, as long as they hold no more rows than are kept in any case: of many
-        # columns a run of blocks is only a few rows.
-        self._rows: list[FloatArray] = []
-        given = self._given_floors
-        self._floors = np.full(self._columns, -np.inf) if given is None else given.copy()
-        self._sizes = np.zeros(self._columns, np.int64)
-        self._values = np.empty((self._columns, 0))
+    def __init__(self, total: int, signs: tuple[int, ...], count: int, floors: FloatArray | None = None) -> None:
+        self.total, self.keep = total, kept_length(total)
+        self.signs = _SIGNS[signs]
+        room = count if total <= SELECTED_LATER else min(count, _MOST_KEPT * self.keep + _ROOM)
+        self.values = np.empty((len(signs), room))
+        self.sizes = np.zeros(len(signs), np.int64)
+        self.floors = np.full(len(signs), -np.inf) if floors is None else floors.copy()
 
     def push(self, block: FloatArray) -> None:
         """Add the numbers of a block."""
-        if self._columns == 1 and len(block) == self.total <= SELECTED_LATER:
-            self._whole = block.reshape(1, -1).copy()
-            return
-        if not self._is_ready:
-            self._prepare()
-        if self._columns == 1:
-            self._push_column(block.reshape(-1))
-        elif self._columns > 1:
-            self._push_rows(block)
+        flat = block.reshape(-1)
+        for row, sign in enumerate(self.signs):
+            self.sizes[row], self.floors[row] = kernels.keep_largest(
+                flat, sign, self.keep, self.values[row], self.sizes[row], self.floors[row]
+            )
 
     def tail(self) -> Tail:
         """Return what was collected."""
-        if self._whole is not None:
-            return Tail(self.total, self._whole)
-        if not self._is_ready:
-            self._prepare()
-        if self._columns == 1:
-            return Tail(self.total, self._values[:, : self._sizes[0]].copy())
-        if self._rows:
-            rows = np.concatenate(self._rows)
-            return Tail(self.total, np.ascontiguousarray(np.where(np.isnan(rows), -np.inf, rows).T))
-        values = np.full((self._columns, self.keep), -np.inf)
-        for column, (size, kept) in enumerate(zip(self._sizes, self._values, strict=True)):
-            largest = kept[:size] if size <= self.keep else np.partition(kept[:size], size - self.keep)[-self.keep :]
-            values[column, : len(largest)] = largest
-        return Tail(self.total, values)
+        size = int(self.sizes.max(initial=0))
+        for row, used in enumerate(self.sizes):
+            self.values[row, used:size] = -np.inf
+        return Tail(self.total, self.values if size == self.values.shape[1] else self.values[:, :size].copy())
 
-    def _push_rows(self, block: FloatArray) -> None:
+
+class TailBuilder:
+    """Collects the tail of each of several columns of a run of blocks."""
+
+    def __init__(self, total: int, columns: int, floors: FloatArray | None = None) -> None:
+        self.total, self.keep = total, kept_length(total)
+        self._columns = columns
+        # Blocks as they came, as long as they hold no more rows than are kept in any case: of many columns a run of
+        # blocks is only a few rows.
+        self._rows: list[FloatArray] = []
+        self._floors = np.full(columns, -np.inf) if floors is None else floors.copy()
+        self._sizes = np.zeros(columns, np.int64)
+        self._values = np.empty((columns, 0))
+
+    def push(self, block: FloatArray) -> None:
+        """Add the rows of a block."""
         if not self._values.size:
             if sum(map(len, self._rows)) + len(block) <= self.keep:
                 self._rows.append(block.copy())
@@ -136,31 +125,13 @@ class TailBuilder:
             self._rows = []
         kernels.push(block, self.keep, self._values, self._sizes, self._floors)
 
-    def _push_column(self, flat: FloatArray) -> None:
-        size = int(self._sizes[0])
-        if size + flat.size > self._values.shape[1]:
-            wider = np.empty((1, size + flat.size))
-            wider[0, :size] = self._values[0, :size]
-            self._values = wider
-        floor = self._floors[0]
-        guess = self._guess(flat) if size == 0 and floor == -np.inf else -np.inf
-        grown = kernels.above(flat, max(floor, guess), self._values[0], size)
-        if guess > floor and grown < self.keep:  # the guess was too high
-            grown = kernels.above(flat, floor, self._values[0], size)
-        elif guess > floor:
-            self._floors[0] = guess
-        self._sizes[0] = grown
-        if grown > _MOST_KEPT * self.keep:
-            largest = np.partition(self._values[0, :grown], grown - self.keep)[grown - self.keep :]
-            self._values[0, : self.keep] = largest
-            self._floors[0], self._sizes[0] = largest[0], self.keep
-
-    def _guess(self, first_block: FloatArray) -> float:
-        """Return a number that somewhat more than `keep` of the block probably exceed, from a sample of it."""
-        step = max(first_block.size // _SAMPLE, 1)
-        sample = first_block[::step]
-        rank = int(1.4 * self.keep / step) + 8
-        if rank >= sample.size:
-            return -np.inf
-        guess = np.partition(sample, sample.size - rank)[sample.size - rank]
-        return -np.inf if np.isnan(guess) else float(guess)
+    def tail(self) -> Tail:
+        """Return what was collected."""
+        if self._rows:
+            rows = np.concatenate(self._rows)
+            return Tail(self.total, np.ascontiguousarray(np.where(np.isnan(rows), -np.inf, rows).T))
+        values = np.full((self._columns, self.keep), -np.inf)
+        for column, (size, kept) in enumerate(zip(self._sizes, self._values, strict=True)):
+            largest = kept[:size] if size <= self.keep else np.partition(kept[:size], size - self.keep)[-self.keep :]
+            values[column, : len(largest)] = largest
+        return Tail(self.total, values)

@@ -10,6 +10,7 @@ from autograd import numpy as anp
 from mcvi import _checks
 from mcvi._draws import Draws, LogWeight, Traced, is_compiled, log_density
 from mcvi._pass import Pass, warn_of_zero_weights
+from mcvi._sweep import MeanOfWeights
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.estimate import Estimate
@@ -198,7 +199,7 @@ def elbo_ratio(
             raise Traced
         threads = is_compiled(log_p)
         if isinstance(function, LogWeight):
-            work = Pass.of_weights(draws, function, _moments, threads=threads)
+            work = Pass.of_weights(draws, function, MeanOfWeights(), threads=threads)
         else:
             work = Pass(draws, (function,), _moments, threads=threads)
         total = work.run(executor, progress)

@@ -2,7 +2,6 @@
 
 import math
 from concurrent.futures import Executor
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from mcvi import _checks
 from mcvi._draws import Draws, LogWeight, Traced, is_compiled
 from mcvi._gradients import log_mean_power
 from mcvi._pass import Pass, warn_of_non_finite, warn_of_zero_weights
-from mcvi._powers import Power, PowerSums, PowerTail, Tails, sums_of_powers
+from mcvi._powers import Power, Powers, PowerSums, PowerTail, Tails
 from mcvi._tail import Tail
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
@@ -233,7 +232,7 @@ def _renyi(
             raise Traced
         powers = tuple(Power.of(1.0 - alpha, draws.batch_shape) for alpha in alphas)
         signs = tuple({sign: None for power in powers for sign in power.signs})
-        work = Pass.of_weights(draws, weight, partial(sums_of_powers, powers=powers), tails=signs, threads=threads)
+        work = Pass.of_weights(draws, weight, Powers(powers), tails=signs, threads=threads)
         total = work.run(executor, progress)
     except Traced:
         log_w = weight.traced(draws.whole())

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mcvi._parallel import fold
-from mcvi._tail import TailBuilder, kept_length
+from mcvi._tail import ColumnTail, TailBuilder, kept_length
 from mcvi.accumulate import (
     CentredMoments,
     LogMoments,
@@ -199,13 +199,40 @@ def test_a_few_rows_of_many_columns_are_kept_as_they_came():
     np.testing.assert_allclose(total.khat, khat(v), rtol=1e-12)
 
 
-def test_the_tail_passes_over_nan_and_hides_nothing_behind_it():
-    v = np.random.default_rng(0).normal(size=(5000, 1))
-    v[::50] = np.nan
-    builder = TailBuilder(5000, 1)
-    builder.push(v)
-    expected = naive.largest(v[~np.isnan(v)], kept_length(5000))
-    np.testing.assert_array_equal(np.sort(builder.tail().values[0])[::-1][: expected.size], expected)
+def _orders(n):
+    random = np.random.default_rng(0).normal(size=n)
+    rare = np.where(np.arange(n) % 50 == 7, random, -np.inf)
+    with_nan = np.where(np.arange(n) % 50 == 7, np.nan, random)
+    return {
+        "random": random,
+        "ascending": np.sort(random),
+        "descending": -np.sort(random),
+        "periodic": np.tile(np.arange(64.0), n // 64 + 1)[:n],
+        "equal": np.zeros(n),
+        "two values": np.floor(np.arange(n) / (n - 1)),
+        "nearly all weights zero": rare,
+        "all weights zero": np.full(n, -np.inf),
+        "some nan": with_nan,
+    }
+
+
+@pytest.mark.parametrize("order", _orders(2))
+@pytest.mark.parametrize("n", [63, 4096, 5000, 100_003])
+@pytest.mark.parametrize("signs", [(1,), (1, -1), (-1,)])
+def test_a_column_keeps_the_largest_in_whatever_order_they_come(order, n, signs):
+    v = _orders(n)[order]
+    tails = []
+    for part in np.array_split(v, 3):
+        builder = ColumnTail(n, signs, len(part), tails[-1].floors if tails else None)
+        for block in np.array_split(part, 5):
+            builder.push(block[:, None])
+        tails.append(builder.tail())
+    total = fold(tails)
+    keep = kept_length(n)
+    for row, sign in zip(total.values, signs, strict=True):
+        expected = naive.largest(sign * v[~np.isnan(v)], keep)
+        np.testing.assert_array_equal(np.sort(row)[::-1][: expected.size], expected)
+        assert len(row) <= max(4096, 4 * keep)
 
 
 def test_the_first_value_that_is_not_finite_is_remembered():

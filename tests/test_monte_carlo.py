@@ -216,13 +216,3 @@ def test_gradients_of_the_importance_samplers_are_those_of_their_formulas():
         at = value(f)
         numeric = (float(at(0.2 + 1e-6)) - float(at(0.2 - 1e-6))) / 2e-6
         assert grad(at)(0.2) == pytest.approx(numeric, rel=1e-6)
-
-
-def test_a_floor_guessed_too_high_costs_a_second_pass_and_no_weight(monkeypatch):
-    from mcvi._pass import Pass
-
-    n = 40 * 2**16
-    expected = bits(mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=n, rng=3))
-    for floor in (1e9, -1e9):
-        monkeypatch.setattr(Pass, "_floors_of_a_sample", lambda self, floor=floor: np.array([floor]))
-        assert bits(mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=n, rng=3)) == expected

@@ -1,4 +1,4 @@
-"""What Numba cannot spell: bit casts, a maximum that vectorises, and columns of tables as tuples.
+"""What Numba cannot spell: bit casts, a maximum that vectorises, masks of comparisons, columns of tables as tuples.
 
 `numba.np.arrayobj` is imported where it is used: that takes a tenth of a second, which an import of the package can do
 without.
@@ -42,6 +42,41 @@ def maximum(typing_context: Any, a: Any, b: Any) -> Any:
         return builder.call(function, args)
 
     return a(a, a), codegen
+
+
+@intrinsic
+def mask_above(typing_context: Any, x: Any, start: Any, sign: Any, floor: Any) -> Any:
+    """Return 64 bits: of bit `i`, whether ``sign * x[start + i] > floor``; `x` is flat and contiguous."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        from numba.np.arrayobj import make_array
+
+        array, start, *numbers = args
+        double, word = ir.DoubleType(), ir.IntType(64)
+        vector = ir.VectorType(double, 64)
+
+        def repeated(number: Any) -> Any:
+            first = builder.insert_element(ir.Constant(vector, ir.Undefined), number, ir.Constant(ir.IntType(32), 0))
+            everywhere = ir.Constant(ir.VectorType(ir.IntType(32), 64), [0] * 64)
+            return builder.shuffle_vector(first, first, everywhere)
+
+        sign, floor = map(repeated, numbers)
+        pointer = builder.gep(make_array(x)(context, builder, array).data, [start])
+        values = builder.load(builder.bitcast(pointer, vector.as_pointer()), align=8)
+        above = builder.fcmp_ordered(">", builder.fmul(sign, values), floor)
+        return builder.bitcast(above, word)
+
+    return types.uint64(x, types.intp, types.float64, types.float64), codegen
+
+
+@intrinsic
+def lowest_bit(typing_context: Any, bits: Any) -> Any:
+    """Return the place of the lowest 1 among 64 bits, not all 0."""
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return builder.cttz(args[0], ir.Constant(ir.IntType(1), 1))
+
+    return types.int64(types.uint64), codegen
 
 
 def _item_pointer(context: Any, builder: Any, table: Any, value: Any, row: int, column_index: Any) -> Any:

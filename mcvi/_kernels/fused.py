@@ -1,4 +1,7 @@
-"""Log weights in one loop, with or without their draws, for a pair of families that the compiler sees whole."""
+"""Log weights in one loop, with or without their draws, for a pair of families that the compiler sees whole.
+
+Each kernel here sets `out` to the log weights of the draws from number `first` on; `data` holds where they come from.
+"""
 
 from functools import cache
 from typing import Any
@@ -8,9 +11,6 @@ import numpy as np
 from mcvi._kernels.bits import column
 from mcvi._kernels.jit import kernel, scalar
 
-# Tiles that are drawn at once: they still fit the caches next to the core.
-_TILES = 4
-
 
 @scalar
 def _log_ratio(above: float, below: float) -> float:
@@ -18,9 +18,18 @@ def _log_ratio(above: float, below: float) -> float:
     return above - (0.0 if above == -np.inf and below == -np.inf else below)
 
 
+@kernel
+def log_weights_of(data: Any, first: int, out: Any) -> None:
+    """Weigh draws whose log densities ``(log_p, log_q)`` are known."""
+    # Slices: an index `first + i`, which might be negative for all the compiler knows, keeps the loop scalar.
+    log_p, log_q = data[0][first : first + out.size], data[1][first : first + out.size]
+    for i in range(out.size):
+        out[i] = _log_ratio(log_p[i], log_q[i])
+
+
 @cache
 def log_weights_at(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
-    """Return a kernel that sets `out` to ``log p(z) - log q(z)`` of given draws.
+    """Return a kernel that weighs given draws: `data` is ``(z, table_q, table_p)``.
 
     Each of `q` and `p` is a scalar log density, and how many constants it takes.
     """
@@ -28,47 +37,48 @@ def log_weights_at(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
     log_p, constants_p = p
 
     @kernel
-    def evaluate(z: Any, table_q: Any, table_p: Any, out: Any) -> None:
+    def weigh(data: Any, first: int, out: Any) -> None:
+        z, table_q, table_p = data
+        z = z[first : first + out.size]
         of_q = column(table_q, 0, constants_q)
         of_p = column(table_p, 0, constants_p)
-        for i in range(z.size):
+        for i in range(out.size):
             out[i] = _log_ratio(log_p(z[i], of_p), log_q(z[i], of_q))
 
-    return evaluate
+    return weigh
 
 
 @cache
-def log_weights(noise: Any, transport: Any, parameters_q: int, q: tuple[Any, int], p: tuple[Any, int]) -> Any:
-    """Return a kernel that sets `out` to ``log p(z) - log q(z)`` of the draws from tile `first_tile` on.
+def log_weights(
+    noise: Any, transport: Any, parameters_q: int, q: tuple[Any, int], p: tuple[Any, int], tile: int
+) -> Any:
+    """Return a kernel that draws and weighs: `data` is ``((key0, key1), parameters, table_q, table_p)``.
 
-    A few tiles stay in the nearest caches from their noise to their weights, and no draw is ever stored.
+    The noise becomes the weights in its place, and no draw is ever stored.
 
     Parameters
     ----------
     noise
-        The kernel that fills a tile with uniforms or normals.
+        The kernel that fills tiles with uniforms or normals.
     transport, parameters_q
         The scalar function that turns noise into a draw of q, and how many parameters it takes.
     q, p
         Each a scalar log density, and how many constants it takes.
+    tile
+        How many draws make a tile.
     """
     log_q, constants_q = q
     log_p, constants_p = p
 
     @kernel
-    def evaluate(
-        key0: Any, key1: Any, first_tile: int, tile: int, parameters: Any, table_q: Any, table_p: Any, out: Any
-    ) -> None:
-        run = _TILES * tile
-        u = np.empty(run)
+    def weigh(data: Any, first: int, out: Any) -> None:
+        key, parameters, table_q, table_p = data
         of_draw = column(parameters, 0, parameters_q)
         of_q = column(table_q, 0, constants_q)
         of_p = column(table_p, 0, constants_p)
-        for start in range(0, out.size, run):
-            count = min(run, out.size - start)
-            noise(key0, key1, np.uint64(0), first_tile + start // tile, tile, u[:count])
-            for i in range(count):
-                z = transport(u[i], of_draw)
-                out[start + i] = _log_ratio(log_p(z, of_p), log_q(z, of_q))
+        noise(key[0], key[1], np.uint64(0), first // tile, tile, out)
+        for i in range(out.size):
+            z = transport(out[i], of_draw)
+            out[i] = _log_ratio(log_p(z, of_p), log_q(z, of_q))
 
-    return evaluate
+    return weigh

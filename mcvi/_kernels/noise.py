@@ -35,6 +35,12 @@ def normal_tile(key0: Any, key1: Any, slot: Any, t: int, half: int, u: Any, out:
         out[half + i] = radius * sine
 
 
+@scalar
+def _copy(source: Any, out: Any) -> None:
+    for i in range(out.size):
+        out[i] = source[i]
+
+
 @kernel
 def uniforms(key0: Any, key1: Any, slot: Any, first_tile: int, tile: int, out: Any) -> None:
     """Fill `out`, which begins at tile `first_tile`, with uniforms on (0, 1)."""
@@ -45,8 +51,7 @@ def uniforms(key0: Any, key1: Any, slot: Any, first_tile: int, tile: int, out: A
     if whole * tile < out.size:
         last = np.empty(tile)
         uniform_tile(key0, key1, slot, first_tile + whole, half, last)
-        for i in range(out.size - whole * tile):
-            out[whole * tile + i] = last[i]
+        _copy(last, out[whole * tile :])
 
 
 @kernel
@@ -60,8 +65,7 @@ def normals(key0: Any, key1: Any, slot: Any, first_tile: int, tile: int, out: An
     if whole * tile < out.size:
         last = np.empty(tile)
         normal_tile(key0, key1, slot, first_tile + whole, half, u, last)
-        for i in range(out.size - whole * tile):
-            out[whole * tile + i] = last[i]
+        _copy(last, out[whole * tile :])
 
 
 @kernel

@@ -2,9 +2,16 @@
 
 from typing import Any
 
-from mcvi._kernels.jit import kernel
+import numpy as np
 
-_STRIDE = 64
+from mcvi._kernels.bits import lowest_bit, mask_above
+from mcvi._kernels.jit import kernel, scalar
+
+_ONE = np.uint64(1)
+# Room is made before each stride, not before each number.
+_STRIDE = 512
+# How many of the kept numbers a floor is guessed from.
+_SAMPLE = 512
 
 
 @kernel
@@ -31,23 +38,80 @@ def select_largest(values: Any, size: int, keep: int) -> None:
             return
 
 
-@kernel(sums=True)
-def above(t: Any, floor: float, out: Any, size: int) -> int:
-    """Append the numbers of a flat array above `floor` to ``out[:size]``, and return the new size; nan is passed over.
+@scalar
+def _append_above(t: Any, sign: float, floor: float, values: Any, size: int) -> int:
+    """Append the numbers of ``sign * t`` above `floor` to ``values[:size]``, and return the new size.
 
-    `out` has room for all of them. Where few are, nearly all the time goes into the vectorised count of each stride.
+    `values` may be `t` itself: a number is read before its place is written.
+    """
+    whole = t.size - t.size % 64
+    for start in range(0, whole, 64):
+        hits = mask_above(t, start, sign, floor)
+        while hits:
+            values[size] = sign * t[start + lowest_bit(hits)]
+            size += 1
+            hits &= hits - _ONE
+    for i in range(whole, t.size):
+        if sign * t[i] > floor:
+            values[size] = sign * t[i]
+            size += 1
+    return size
+
+
+@kernel
+def _prune(values: Any, size: int, keep: int) -> int:
+    """Move the `keep` largest of ``values[:size]``, and some more, to its front; return how many.
+
+    A selection mispredicts its way through thousands of numbers. A floor that about one and a half times `keep` exceed
+    is guessed from a sample instead, and taken if at least `keep` do.
+    """
+    step = max(size // _SAMPLE, 1)
+    sample = values[:size:step].copy()
+    rank = min(1 + int(1.4 * keep / step) + 8, sample.size)
+    select_largest(sample, sample.size, rank)
+    floor = sample[:rank].min()
+    hits = 0
+    for i in range(size):
+        hits += values[i] > floor
+    if hits < keep or 2 * hits > size + keep:
+        select_largest(values, size, keep)
+        return keep
+    return _append_above(values[:size], 1.0, floor, values, 0)
+
+
+@kernel
+def prune(values: Any, keep: int) -> int:
+    """Cut each row to its `keep` largest and some more, filled up with -inf; return the length of the longest."""
+    longest = keep
+    sizes = np.empty(values.shape[0], np.int64)
+    for j in range(values.shape[0]):
+        sizes[j] = _prune(values[j], values.shape[1], keep)
+        longest = max(longest, sizes[j])
+    for j in range(values.shape[0]):
+        values[j, sizes[j] : longest] = -np.inf
+    return longest
+
+
+@kernel
+def keep_largest(t: Any, sign: float, keep: int, values: Any, size: int, floor: float) -> tuple[int, float]:
+    """Append the numbers of ``sign * t``, a flat array, above `floor` to ``values[:size]``; nan is passed over.
+
+    Where there is no more room, `values` is cut to its `keep` largest and some more, and `floor` raised. Return both,
+    the size first.
     """
     for start in range(0, t.size, _STRIDE):
         stride = t[start : start + _STRIDE]
-        hits = 0
-        for i in range(stride.size):
-            hits += stride[i] > floor
-        if hits > 0:
+        if size + stride.size > values.size:
+            size = _prune(values, size, keep)
+            floor = max(floor, values[:size].min())
+        if floor == -np.inf:
             for i in range(stride.size):
-                if stride[i] > floor:
-                    out[size] = stride[i]
-                    size += 1
-    return size
+                x = sign * stride[i]
+                values[size + i] = x if x == x else -np.inf
+            size += stride.size
+        else:
+            size = _append_above(stride, sign, floor, values, size)
+    return size, floor
 
 
 @kernel

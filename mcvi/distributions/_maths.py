@@ -151,6 +151,11 @@ class Maths:
     def _prepare_columns(self) -> Any:
         return table(self.prepare, self.parameters)
 
+    @property
+    def scalar_density(self) -> tuple[Callable[..., Any], int]:
+        """The scalar log density, and how many constants it takes."""
+        return self.log_density, self.constants
+
     @cached_property
     def log_densities(self) -> Any:
         """The kernel that sets ``out[i] = log_density(x[i], constants of i)``: ``(x, constants, out)``."""
