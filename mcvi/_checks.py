@@ -51,9 +51,14 @@ def axis_count(value: Any, largest: int, name: str) -> int:
 
 def distribution(value: Any, name: str) -> Any:
     """Check that `value` has what every distribution has, ours or a user's."""
-    wanted = ("batch_shape", "event_shape", "sample", "log_prob")
-    missing = [what for what in wanted if not hasattr(value, what)]
-    if missing or isinstance(value, type):
+    whole = not isinstance(value, type)
+    try:
+        _ = value.batch_shape, value.event_shape, value.sample, value.log_prob
+    except AttributeError:
+        whole = False
+    if not whole:
+        wanted = ("batch_shape", "event_shape", "sample", "log_prob")
+        missing = [what for what in wanted if not hasattr(value, what)]
         without = " (a class, not an instance)" if isinstance(value, type) else f" without {', '.join(missing)}"
         raise TypeError(
             f"{name} must be a distribution: an object with {', '.join(wanted)}; got {type(value).__name__}{without}."
@@ -76,10 +81,12 @@ def executor(value: Any) -> None:
 
 def real_array(value: Any, name: str) -> Any:
     """Return `value` as a real array of floats (integers become float64), or as it is if autograd traces it."""
-    if is_traced(value):
-        return value
     if type(value) is np.ndarray:
+        if value.dtype == np.float64:
+            return value
         array = value
+    elif is_traced(value):
+        return value
     else:
         if value is None:
             raise TypeError(f"{name} must be real numbers; got None.")
@@ -118,6 +125,8 @@ def result_shape(result: Any, expected: tuple[int, ...], name: str) -> Any:
     """
     result = real_array(result, f"what {name} returned")
     shape = np.shape(value_of(result))
+    if shape == expected:
+        return result
     fits = len(shape) == len(expected) and all(
         size == want or (axis > 0 and size == 1) for axis, (size, want) in enumerate(zip(shape, expected, strict=True))
     )

@@ -26,7 +26,7 @@ class Traced(Exception):
     """A function returned a value that autograd traces: the estimate has to be computed on its tape."""
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Draws:
     """`n` draws in blocks of a fixed number of rows: addressed draws from `q`, or the rows of `z`."""
 
@@ -60,7 +60,7 @@ class Draws:
         elements = prod(batch_shape) * prod(self.q.event_shape)
         unit = tile_rows(elements)
         rows = max(unit, min(self.block_draws, self.block_numbers // max(elements, 1)) // unit * unit)
-        self.__dict__.update(batch_shape=batch_shape, rows=rows, blocks=-(-self.n // rows))
+        self.batch_shape, self.rows, self.blocks = batch_shape, rows, -(-self.n // rows)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -150,7 +150,7 @@ def _family(function: Any) -> Distribution | None:
     return None
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Function:
     """A user's function of a block of draws, as a block ``(rows, columns)`` of float64."""
 
@@ -159,9 +159,12 @@ class Function:
     batch_shape: tuple[int, ...]
 
     def __call__(self, z: Any) -> FloatArray:
-        """Evaluate and check the shape."""
+        """Evaluate and check the shape. The block may be the user's own array: nobody may write into it."""
         result = self.traced(z)
-        if is_traced(result):
+        if type(result) is np.ndarray and result.dtype == np.float64 and result.flags.c_contiguous:
+            if result.shape == (len(z), *self.batch_shape):
+                return result
+        elif is_traced(result):
             raise Traced
         values = np.empty((len(z), *self.batch_shape))
         values[...] = result
@@ -172,7 +175,7 @@ class Function:
         return _checks.result_shape(self.function(z), (len(z), *self.batch_shape), self.name)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class LogDensity:
     """The log density of a family of ours at a block of draws, without the checks that a user's function needs."""
 
@@ -218,7 +221,7 @@ def log_ratio(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
     return out
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class LogWeight:
     """``log p(z) - log q(z)`` of a block of draws; -inf where p excludes a draw."""
 

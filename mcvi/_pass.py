@@ -23,7 +23,7 @@ from mcvi.estimate import NonFiniteWarning, ZeroWeightWarning
 __all__ = ["Pass", "Total", "warn_of_non_finite", "warn_of_zero_weights"]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Total:
     """What a pass, or a part of one, found."""
 
@@ -43,7 +43,7 @@ class Total:
         )
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Pass:
     """What to do with each block of draws; calling it does so for a run of blocks.
 

@@ -16,7 +16,7 @@ from mcvi.estimate import Estimate
 __all__ = ["Power", "PowerSums", "PowerTail", "Powers", "Tails"]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Power:
     """A power of the weights for each column, and what is special about it."""
 
@@ -42,7 +42,7 @@ class Power:
         return cls(value, np.where(np.isinf(value), np.sign(value), value) if extreme else value, small, extreme, signs)
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class PowerSums:
     """The sums from which ``log(mean(w**power)) / power`` is read, for a power that is zero, small or neither."""
 
@@ -96,23 +96,21 @@ class PowerSums:
         return value, error, bias, ess
 
 
-@dataclass(frozen=True)
 class Powers:
     """Which powers of the weights are summed."""
 
-    members: tuple[Power, ...]
-
-    @property
-    def scale(self) -> FloatArray:
-        """The factors of the log weights, for a batch of one member."""
-        return (
-            self.members[0].strength if len(self.members) == 1 else np.concatenate([p.strength for p in self.members])
-        )
-
-    @property
-    def near(self) -> bool:
-        """Whether some power is small."""
-        return any(power.small for power in self.members)
+    def __init__(self, members: list[Power]) -> None:
+        self.members = members
+        first = members[0]
+        if len(members) == 1:
+            self.scale, self.near, self.signs = first.strength, first.small, first.signs
+        else:
+            #: The factors of the log weights, for a batch of one member.
+            self.scale = np.concatenate([power.strength for power in members])
+            #: Whether some power is small.
+            self.near = any(power.small for power in members)
+            #: The signs that occur, each once.
+            self.signs = tuple(dict.fromkeys(sign for power in members for sign in power.signs))
 
     def __call__(self, log_w: FloatArray) -> tuple[PowerSums, ...]:
         """Return the sums of a block for each power."""
@@ -134,7 +132,7 @@ def _column(state: FloatArray, j: int) -> FloatArray:
     return state if state.shape[1] == 1 else np.ascontiguousarray(state[:, j : j + 1])
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class PowerTail:
     """The tail of weights raised to a power, one a column; a power of 0 or of infinite size leaves nothing to fit."""
 

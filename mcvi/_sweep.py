@@ -81,7 +81,7 @@ class _State:
         return (self.far[3, 0] if self.far.size else self.mean[2, 0]) < np.inf  # type: ignore[no-any-return]
 
 
-@dataclass(frozen=True)
+@dataclass(eq=False)
 class Sweep:
     """Weigh and sum runs of blocks of draws without a batch.
 

@@ -18,6 +18,7 @@ SELECTED_LATER = 4096
 _MOST_KEPT = 4
 # What must be free before another stride of numbers is looked at.
 _ROOM = 512
+_NO_FLOORS = np.full(2, -np.inf)
 _SIGNS = {signs: np.array(signs, np.float64) for signs in [(), (1,), (-1,), (1, -1), (-1, 1)]}
 
 
@@ -82,7 +83,7 @@ class ColumnTail:
         room = count if total <= SELECTED_LATER else min(count, _MOST_KEPT * self.keep + _ROOM)
         self.values = np.empty((len(signs), room))
         self.sizes = np.zeros(len(signs), np.int64)
-        self.floors = np.full(len(signs), -np.inf) if floors is None else floors.copy()
+        self.floors = (_NO_FLOORS[: len(signs)] if floors is None else floors).copy()
 
     def push(self, block: FloatArray) -> None:
         """Add the numbers of a block."""
@@ -94,9 +95,11 @@ class ColumnTail:
 
     def tail(self) -> Tail:
         """Return what was collected."""
-        size = int(self.sizes.max(initial=0))
-        for row, used in enumerate(self.sizes):
-            self.values[row, used:size] = -np.inf
+        sizes = self.sizes.tolist()
+        size = max(sizes)
+        if len(sizes) > 1:
+            for row, used in enumerate(sizes):
+                self.values[row, used:size] = -np.inf
         return Tail(self.total, self.values if size == self.values.shape[1] else self.values[:, :size].copy())
 
 

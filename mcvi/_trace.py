@@ -44,7 +44,7 @@ def has_ended(level: float) -> bool:
 
 def is_traced(*values: Any) -> bool:
     """Tell whether autograd traces any of the values."""
-    return any(isbox(value) for value in values)
+    return any(map(isbox, values))
 
 
 def tracing() -> bool:

@@ -398,8 +398,12 @@ def _weighted_moments(log_w: FloatArray, f: FloatArray) -> tuple[WeightedMoments
 
 def _differentiating(q: Any, z: Any, *functions: Any) -> bool:
     """Tell what can be told before the first draw; a traced value inside a user's function shows when it is called."""
-    owners = [getattr(function, "__self__", None) for function in functions]
-    return is_traced(z) or any(isinstance(owner, Distribution) and owner.is_traced for owner in (q, *owners))
+    if is_traced(z):
+        return True
+    for owner in (q, *(getattr(function, "__self__", None) for function in functions)):
+        if isinstance(owner, Distribution) and owner.is_traced:
+            return True
+    return False
 
 
 def _estimate(
@@ -417,7 +421,11 @@ def _estimate(
     wanted, dtype = draws.batch_shape if shape is None else shape, draws.dtype
 
     def shaped(columns: Any) -> Any:
-        return None if columns is None else columns.reshape(wanted).astype(dtype, copy=False)[()]
+        if columns is None:
+            return None
+        if wanted == ():  # a small n has no microsecond to spare for reshaping an array of one number
+            return dtype.type(columns.item())
+        return columns.reshape(wanted).astype(dtype, copy=False)
 
     return Estimate(
         value=shaped(value),

@@ -85,14 +85,15 @@ def renyi_ratio(
     weight = LogWeight.of(log_p, q)
     alpha = _checks.order(alpha)
     held = value_of(alpha)
-    if np.ndim(held) == len(draws.batch_shape) + 1:
-        _checks.broadcasts_to(np.shape(held), (draws.n, *draws.batch_shape), "alpha", "(n, *q.batch_shape)")
+    shape = np.shape(held)
+    if len(shape) == len(draws.batch_shape) + 1:
+        _checks.broadcasts_to(shape, (draws.n, *draws.batch_shape), "alpha", "(n, *q.batch_shape)")
         if is_traced(alpha) or (held != held[:1]).any():
             return _renyi_of_each_draw(draws, weight, alpha)
         # One order for all draws after all.
         common = renyi_ratio(log_p, q, held[0], n=n, z=z, rng=draws.key, executor=executor, progress=progress)
         return common + np.zeros((len(held), *draws.batch_shape))
-    _checks.broadcasts_to(np.shape(value_of(alpha)), draws.batch_shape, "alpha", "q.batch_shape")
+    _checks.broadcasts_to(shape, draws.batch_shape, "alpha", "q.batch_shape")
     (estimate,) = _renyi(
         draws,
         weight,
@@ -230,15 +231,14 @@ def _renyi(
     try:
         if traced or is_traced(*alphas):
             raise Traced
-        powers = tuple(Power.of(1.0 - alpha, draws.batch_shape) for alpha in alphas)
-        signs = tuple({sign: None for power in powers for sign in power.signs})
-        work = Pass.of_weights(draws, weight, Powers(powers), tails=signs, threads=threads)
+        powers = Powers([Power.of(1.0 - alpha, draws.batch_shape) for alpha in alphas])
+        work = Pass.of_weights(draws, weight, powers, tails=powers.signs, threads=threads)
         total = work.run(executor, progress)
     except Traced:
         log_w = weight.traced(draws.whole())
         return [log_mean_power(log_w, 1.0 - alpha + np.zeros(draws.batch_shape)) for alpha in alphas]
     warn_of_zero_weights(total.sums[0].far.largest, draws.n)
-    return [_read(draws, sums, signs, total.tail) for sums in total.sums]
+    return [_read(draws, sums, powers.signs, total.tail) for sums in total.sums]
 
 
 def _read(draws: Draws, sums: PowerSums, signs: tuple[int, ...], tail: Tail | None) -> Estimate:
