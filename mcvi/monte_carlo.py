@@ -84,7 +84,7 @@ def expectation(
     >>> import mcvi
     >>> from mcvi.distributions import Normal
     >>> mcvi.expectation(lambda z: z**2, Normal(0.0, 2.0), n=100_000, rng=0)
-    3.993 ± 0.018 (n=100000)
+    3.992 ± 0.018 (n=100000)
     """
     _checks.function(f, "f")
     if gradient not in ("pathwise", "score"):

@@ -17,7 +17,7 @@ from mcvi._typing import Array, FloatArray, RNGLike
 __all__ = ["STREAM_VERSION", "Key", "as_key", "generator", "standard_normals", "standard_uniforms", "tile_rows"]
 
 #: Changes when the same key gives other draws.
-STREAM_VERSION = 1
+STREAM_VERSION = 2
 
 # Elements in a tile of draws: small enough for the first-level cache, large enough to vectorise.
 _TILE = 1024

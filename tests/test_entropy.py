@@ -87,7 +87,8 @@ def test_an_order_a_draw_is_the_ancestors_formula():
     log_w = P.log_prob(z) - Q.log_prob(z)
     alpha = np.linspace(0.1, 0.8, 6)
     expected = np.log(np.mean(np.exp((1 - alpha) * log_w))) / (1 - alpha)
-    np.testing.assert_allclose(mcvi.renyi_ratio(P.log_prob, Q, alpha, z=z).value, expected, rtol=1e-13)
+    # The mean is near 1 for these draws: its rounding is absolute in the logarithm.
+    np.testing.assert_allclose(mcvi.renyi_ratio(P.log_prob, Q, alpha, z=z).value, expected, rtol=0, atol=4e-15)
 
 
 FAMILIES = [Normal(0.3, 1.2), Laplace(-0.2, 0.9), Logistic(0.1, 0.8), Uniform(-2.0, 2.5)]

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from mcvi._kernels.bits import column
-from mcvi._kernels.elementary import exp, log, log1p, log_positive, sincos2pi
+from mcvi._kernels.elementary import exp, log, log1p, log_positive
 from mcvi._kernels.jit import kernel, scalar
-from mcvi._kernels.noise import normal_tile, uniform_tile
+from mcvi._kernels.noise import normal_pair, normal_tile, uniform_tile
 from mcvi._kernels.threefry import threefry, unit_interval
 
 #: How far apart the slots of independent gamma draws of one element stand.
@@ -55,8 +55,7 @@ def _attempts(key0: Any, key1: Any, address: Any, slot: Any, d: float, c: float)
     while True:
         a, b = threefry(key0, key1, address, slot)
         u, _ = threefry(key0, key1, address, slot + _ONE)
-        _, cosine = sincos2pi(unit_interval(b))
-        z = math.sqrt(-2.0 * log_positive(unit_interval(a))) * cosine
+        z, _ = normal_pair(a, b)
         x = c * z
         if x > -1.0 and log_positive(unit_interval(u)) < _log_acceptance(z, x, log1p(x), d):
             return x
@@ -109,10 +108,10 @@ def _draws(logs: bool) -> Any:
     @kernel
     def draws(key0: Any, key1: Any, slot: Any, first_tile: int, tile: int, table: Any, boosted: bool, out: Any) -> None:
         half, length = tile // 2, table.shape[1]
-        z, u = np.empty(tile), np.empty(tile)
+        z, u, words = np.empty(tile), np.empty(tile), np.empty(tile, np.uint64)
         for t in range(-(-out.size // tile)):
             draw = out[t * tile : (t + 1) * tile]
-            normal_tile(key0, key1, slot, first_tile + t, half, u, z)
+            normal_tile(key0, key1, slot, first_tile + t, half, words, z)
             uniform_tile(key0, key1, slot + _ONE, first_tile + t, half, u)
             # Slices, because an index with an offset keeps a loop from vectorising.
             for start in range(0, draw.size, length):

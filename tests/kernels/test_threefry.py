@@ -1,5 +1,6 @@
 """The random words against the published known answers, and the addresses of draws."""
 
+import mpmath
 import numpy as np
 import pytest
 from numba import njit
@@ -13,6 +14,8 @@ from mcvi.random import Key, as_key, standard_normals, standard_uniforms, tile_r
 def _words(key0, key1, counter0, counter1):
     return threefry(key0, key1, counter0, counter1)
 
+
+EPS = np.finfo(float).eps
 
 # Random123 (D. E. Shaw Research), examples/kat_vectors, "threefry2x64 13": counter, key, result.
 KNOWN = [
@@ -40,6 +43,29 @@ def _unit(word):
 def test_uniforms_are_never_0_nor_1():
     assert _unit(np.uint64(0)) == 2.0**-53
     assert _unit(np.uint64(2**64 - 1)) == 1.0 - 2.0**-53
+
+
+@njit
+def _pair(first, second):
+    return noise.normal_pair(first, second)
+
+
+CORNERS = [0, 1, 2, 3, 2**12 - 1, 2**12, 2**63 - 1, 2**63, 2**64 - 2**12, 2**64 - 1]
+RANDOM = [int(word) for word in np.random.default_rng(0).integers(0, 2**64, 400, np.uint64)]
+
+
+@pytest.mark.parametrize(
+    "words", [[(a, b) for a in CORNERS for b in CORNERS], list(zip(RANDOM, RANDOM[::-1], strict=True))]
+)
+def test_normals_are_the_polar_form_of_a_uniform_point_within_4_eps(words):
+    mpmath.mp.prec = 200
+    for first, second in words:
+        radius = mpmath.sqrt(-2 * mpmath.log(((first >> 12) + mpmath.mpf(1) / 2) / 2**52))
+        angle = mpmath.pi / 2 * (((second >> 13) + mpmath.mpf(1) / 2) / 2**51 - mpmath.mpf(1) / 2)
+        pair = [radius * mpmath.cos(angle) * (-1) ** (second & 1), radius * mpmath.sin(angle)]
+        expected = pair[::-1] if second & 2 else pair
+        for ours, exact in zip(_pair(np.uint64(first), np.uint64(second)), expected, strict=True):
+            assert abs(ours - exact) <= 4 * EPS * abs(exact)
 
 
 @pytest.mark.parametrize("fill", [standard_uniforms, standard_normals])
