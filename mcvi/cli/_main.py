@@ -20,9 +20,9 @@ from mcvi.cli._studies import Study, studies
 __all__ = ["main"]
 
 _SIZES = (4, 16, 64, 256, 1024, 4096, 16384)
-_REPLICATIONS = 400
+_REPLICATIONS = 1600
 # Small runs are cheap: as many as cost a quarter of the largest size, but at most fifty times its runs.
-_MOST_TIMES = 50
+_MOST_TIMES = 25
 
 _DESCRIPTION = """\
 Measure how far estimates of the log evidence, of Renyi bounds and of the ELBO lie from what they tend to, against the
