@@ -11,12 +11,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-__all__ = ["BLOCKS_PER_TASK", "fold", "reduce_blocks"]
+__all__ = ["fold", "reduce_blocks"]
 
 T = TypeVar("T")
 
-#: A power of two, so that a task is a subtree.
-BLOCKS_PER_TASK = 8
+# How many blocks make a task: enough that handing it over costs little, few enough that all cores have some to do, and
+# that progress is seen.
+_FEWEST_BLOCKS, _MOST_BLOCKS, _TASKS = 8, 64, 16
 
 _pool: ThreadPoolExecutor | None = None
 _inside_task = threading.local()
@@ -64,7 +65,8 @@ def reduce_blocks(
     progress
         Called in the caller's thread with how many blocks are done.
     """
-    tasks = -(-blocks // BLOCKS_PER_TASK)
+    size = _task_size(blocks)
+    tasks = -(-blocks // size)
     pool = executor
     if pool is None and threads and tasks > 1 and _cores() > 1 and not getattr(_inside_task, "active", False):
         pool = _threads()
@@ -74,6 +76,9 @@ def reduce_blocks(
             progress(blocks)
         return result
 
+    def bounds(number: int) -> tuple[int, int]:
+        return number * size, min((number + 1) * size, blocks)
+
     def results() -> Iterable[T]:
         latest = None
         queue: deque[Future[T]] = deque()
@@ -82,17 +87,17 @@ def reduce_blocks(
         try:
             for done in range(tasks):
                 if pool is None:
-                    result = task(*_bounds(done, blocks), latest)
+                    result = task(*bounds(done), latest)
                 else:
                     while ahead < tasks and len(queue) < most:
-                        first, last = _bounds(ahead, blocks)
+                        first, last = bounds(ahead)
                         queue.append(_submitted(pool, task, first, last, latest))
                         ahead += 1
                     result = queue.popleft().result()
                 if hint is not None:
                     latest = hint(latest, result)
                 if progress is not None:
-                    progress(_bounds(done, blocks)[1])
+                    progress(bounds(done)[1])
                 yield result
         finally:
             for future in queue:
@@ -101,8 +106,12 @@ def reduce_blocks(
     return fold(results())
 
 
-def _bounds(task: int, blocks: int) -> tuple[int, int]:
-    return task * BLOCKS_PER_TASK, min((task + 1) * BLOCKS_PER_TASK, blocks)
+def _task_size(blocks: int) -> int:
+    """Return how many blocks make a task: a power of two, so that a task is a subtree."""
+    size = _FEWEST_BLOCKS
+    while size < _MOST_BLOCKS and blocks >= 2 * size * _TASKS:
+        size *= 2
+    return size
 
 
 def _submitted(pool: Executor, task: Callable[..., T], *arguments: Any) -> "Future[T]":

@@ -9,7 +9,7 @@ import numpy as np
 
 from mcvi._draws import Draws, LogWeight, watched, with_note
 from mcvi._kernels.segments import segment_log_sums, segment_sums
-from mcvi._parallel import BLOCKS_PER_TASK, fold, reduce_blocks
+from mcvi._parallel import fold, reduce_blocks
 from mcvi._typing import FloatArray
 from mcvi.accumulate import LogMoments, Moments, NonFinite
 
@@ -17,7 +17,7 @@ __all__ = ["Part", "Replications", "Segments"]
 
 # Below this the sum is taken of expm1(power log w): a log of a sum of exponentials near 1 would lose the digits.
 _SMALL_POWER = 1e-5
-_BLOCKS_PER_STEP = 8 * BLOCKS_PER_TASK
+_BLOCKS_PER_STEP = 64
 
 
 @dataclass(frozen=True)
