@@ -160,13 +160,13 @@ class Function:
 
     def __call__(self, z: Any) -> FloatArray:
         """Evaluate and check the shape. The block may be the user's own array: nobody may write into it."""
-        result = self.traced(z)
-        if type(result) is np.ndarray and result.dtype == np.float64 and result.flags.c_contiguous:
-            if result.shape == (len(z), *self.batch_shape):
-                return result
-        elif is_traced(result):
+        result, shape = self.function(z), (len(z), *self.batch_shape)
+        if type(result) is np.ndarray and result.shape == shape and result.dtype == np.float64:
+            return np.ascontiguousarray(result)
+        result = _checks.result_shape(result, shape, self.name)
+        if is_traced(result):
             raise Traced
-        values = np.empty((len(z), *self.batch_shape))
+        values = np.empty(shape)
         values[...] = result
         return values
 

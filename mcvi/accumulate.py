@@ -120,7 +120,9 @@ class LogMoments:
         if self.n == 1:
             return np.full(self.state.shape[1], np.nan)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.maximum(self.n / self.ess - 1.0, 0.0) / (self.n - 1)  # type: ignore[no-any-return]
+            spread = np.maximum(self.n / self.ess - 1.0, 0.0) / (self.n - 1)
+        spread[self.state[0] == np.inf] = np.nan  # an infinite mean has no error
+        return spread  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)

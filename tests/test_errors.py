@@ -442,6 +442,7 @@ def test_an_infinite_weight_gives_an_infinite_answer_and_one_warning(estimator):
     z = np.linspace(-1.0, 1.0, N)
     result, warning = only_warning(lambda: estimator(**{**RIGHT[estimator], "log_p": log_p}, z=z))
     assert result.value == np.inf
+    assert np.isnan(result.standard_error)
     assert warning.category is NonFiniteWarning
     assert f"1 times in {N} values; first at draw 7, z = " in str(warning.message)
 

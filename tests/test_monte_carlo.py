@@ -86,6 +86,9 @@ def test_float32_in_is_float32_out():
 
 ESTIMATORS = {
     "renyi fused": lambda **k: mcvi.renyi_ratio(P.log_prob, Q, 0.5, **k),
+    "curve fused": lambda **k: mcvi.renyi_curve(P.log_prob, Q, [-1.0, 1.0, 1.0 + 1e-9, 2.0], **k),
+    "curve array": lambda **k: mcvi.renyi_curve(target, Q, [-1.0, 1.0, 1.0 + 1e-9, 2.0], **k),
+    "elbo fused": lambda **k: mcvi.elbo_ratio(P.log_prob, Q, form="sample", **k),
     "renyi array": lambda **k: mcvi.renyi_ratio(target, Q, 0.5, **k),
     "elbo": lambda **k: mcvi.elbo_ratio(target, Q, **k),
     "expectation": lambda **k: mcvi.expectation(square, Q, **k),
@@ -113,9 +116,17 @@ def test_threads_do_not_change_a_bit(name):
     assert bits(run(n=n, rng=4)) != default
 
 
+def test_threads_do_not_change_a_bit_of_longer_tasks():
+    run, n = ESTIMATORS["renyi fused"], 10**7  # tasks of 16 blocks
+    default = bits(run(n=n, rng=3))
+    for workers in (1, 3):
+        with ThreadPoolExecutor(workers) as pool:
+            assert bits(run(n=n, rng=3, executor=pool)) == default
+
+
 def test_processes_do_not_change_a_bit():
     with ProcessPoolExecutor(2) as pool:
-        for name in ("renyi array", "expectation"):
+        for name in ("renyi fused", "curve fused", "renyi array", "expectation"):
             run = ESTIMATORS[name]
             assert bits(run(n=N, rng=3, executor=pool)) == bits(run(n=N, rng=3))
 

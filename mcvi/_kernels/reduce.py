@@ -124,7 +124,7 @@ def read_power_mean(state: Any, power: Any, n: float, out: Any) -> None:
         m, first, second = state[0, j], state[1, j], state[2, j]
         ess = first * first / second if m != -np.inf else 0.0
         spread = max((n / ess - 1.0) / (n - 1.0), 0.0) if n > 1.0 else np.nan
-        spread = spread if ess == ess else np.nan
+        spread = spread if ess == ess and m < np.inf else np.nan  # an infinite mean has no error
         out[0, j] = (m + (math.log(first) - math.log(n)) if m != -np.inf else m) / power[j]
         out[1, j] = math.sqrt(spread) / abs(power[j])
         out[2, j] = -0.5 * spread / power[j]
