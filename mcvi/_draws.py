@@ -9,7 +9,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from mcvi import _checks
-from mcvi._kernels.fused import log_weights, log_weights_at, log_weights_of
+from mcvi._kernels.fused import log_weights, log_weights_at, log_weights_of, log_weights_under
 from mcvi._kernels.reduce import all_below_infinity
 from mcvi._trace import is_traced, tracing, value_of
 from mcvi._typing import FloatArray, RNGLike
@@ -265,6 +265,14 @@ class LogWeight:
             return None
         weigh = log_weights(sampler.noise, sampler.transport, q._maths.parameters, density_q, density_p, tile_rows(1))
         return weigh, (draws.key.words, q._columns, q._table, p._table)
+
+    def of_values(self, z: Any, log_p: FloatArray) -> tuple[Any, tuple[Any, ...]]:
+        """Return a loop that weighs draws whose `log_p` is known, and its data; for a batch of one member."""
+        q = self.log_q.distribution if isinstance(self.log_q, LogDensity) else None
+        if isinstance(q, Univariate) and not q.is_traced and type(z) is np.ndarray and z.dtype == np.float64:
+            z = np.ascontiguousarray(z)
+            return log_weights_under(q._maths.scalar_density), (log_p.reshape(-1), z.reshape(-1), q._table)
+        return log_weights_of, (log_p.reshape(-1), self.log_q(z).reshape(-1))
 
 
 def _density_of(q: Any) -> Function | LogDensity:

@@ -65,16 +65,16 @@ def reduce_blocks(
     progress
         Called in the caller's thread with how many blocks are done.
     """
+    if blocks == 1 and executor is None:  # nothing to merge: a small n has no microsecond to spare
+        result = task(0, 1, None)
+        if progress is not None:
+            progress(1)
+        return result
     size = _task_size(blocks)
     tasks = -(-blocks // size)
     pool = executor
     if pool is None and threads and tasks > 1 and _cores() > 1 and not getattr(_inside_task, "active", False):
         pool = _threads()
-    if pool is None and tasks == 1:  # nothing to merge: a small n has no microsecond to spare
-        result = task(0, blocks, None)
-        if progress is not None:
-            progress(blocks)
-        return result
 
     def bounds(number: int) -> tuple[int, int]:
         return number * size, min((number + 1) * size, blocks)

@@ -118,14 +118,13 @@ class Powers:
 
     def read(self, n: int, far: FloatArray, mean: FloatArray, centred: FloatArray) -> tuple[PowerSums, ...]:
         """Return the sums for each power, from states with a column a power."""
-        return tuple(
-            PowerSums(
-                power,
-                LogMoments(n, power.strength, _column(far, j)),
-                *((CentredMoments(n, power.strength, _column(centred, j)), Moments(n, mean)) if power.small else ()),
-            )
-            for j, power in enumerate(self.members)
-        )
+        sums = []
+        for j, power in enumerate(self.members):
+            part = PowerSums(power, LogMoments(n, power.strength, _column(far, j)))
+            if power.small:
+                part.near, part.mean = CentredMoments(n, power.strength, _column(centred, j)), Moments(n, mean)
+            sums.append(part)
+        return tuple(sums)
 
 
 def _column(state: FloatArray, j: int) -> FloatArray:

@@ -6,7 +6,6 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from mcvi._draws import Draws, LogWeight, log_ratio, watched, with_note
-from mcvi._kernels.fused import log_weights_of
 from mcvi._kernels.sweep import sweep
 from mcvi._tail import ColumnTail
 from mcvi._typing import FloatArray
@@ -120,22 +119,24 @@ class Sweep:
                 found = sum((self._look(block) for block in range(first, last)), found)
         else:
             for block in range(first, last):
-                z, log_p, log_q = self._densities(block)
-                state.add(log_weights_of, (log_p.reshape(-1), log_q.reshape(-1)), 0, len(z))
+                z, log_p, weigh, data = self._weighed(block)
+                state.add(weigh, data, 0, len(z))
                 if not state.is_below_infinity:
-                    found += self._look(block, z, log_p, log_q)
+                    found += self._look(block, z, log_p)
         tail = state.tail.tail() if self.signs else None
         return self.sums.read(count, state.far, state.mean, state.centred), found, tail
 
-    def _densities(self, block: int) -> tuple[Any, FloatArray, FloatArray]:
+    def _weighed(self, block: int) -> tuple[Any, ...]:
+        """Return the draws of a block, their `log_p`, the loop that weighs them, and its data."""
         try:
             z = self.draws.block(block)
-            return z, self.weight.log_p(z), self.weight.log_q(z)
+            log_p = self.weight.log_p(z)
+            return z, log_p, *self.weight.of_values(z, log_p)
         except Exception as error:
             with_note(self.draws, block, error)
             raise
 
     def _look(self, block: int, *known: Any) -> NonFinite:
         """Look for nan and +inf in a block."""
-        z, log_p, log_q = known or self._densities(block)
-        return watched(log_ratio(log_p, log_q).reshape(-1, 1), self.draws, block, z)
+        z, log_p, *_ = known or self._weighed(block)
+        return watched(log_ratio(log_p, self.weight.log_q(z)).reshape(-1, 1), self.draws, block, z)

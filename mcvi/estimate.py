@@ -64,14 +64,30 @@ class Estimate:
     """
 
     value: Any
-    standard_error: Any = 0.0
-    n: int | None = None
-    bias: Any = None
-    ess: Any = None
-    method: str = ""
-    key: Any = None
+    standard_error: Any
+    n: int | None
+    bias: Any
+    ess: Any
+    method: str
+    key: Any
     # What `khat` is fitted to: an object whose `khat` has one number for each of the flat values.
-    tail: Any = None
+    tail: Any
+
+    def __init__(
+        self,
+        value: Any,
+        standard_error: Any = 0.0,
+        n: int | None = None,
+        bias: Any = None,
+        ess: Any = None,
+        method: str = "",
+        key: Any = None,
+        tail: Any = None,
+    ) -> None:
+        # Not what the decorator would write: setting the fields of a frozen object one by one takes a microsecond.
+        vars(self).update(
+            value=value, standard_error=standard_error, n=n, bias=bias, ess=ess, method=method, key=key, tail=tail
+        )
 
     # ufuncs of an array and an Estimate are left to the methods below; any other ufunc raises
     __array_ufunc__ = None

@@ -111,6 +111,7 @@ def generator(key: Key, block: int) -> np.random.Generator:
     return np.random.Generator(np.random.Philox(key=key.value, counter=int(block) << 192))
 
 
+@lru_cache(maxsize=256)
 def tile_rows(elements: int) -> int:
     """Return how many draws of `elements` numbers make a tile, the unit of addressing: an even number."""
     return max(2, 2 * (_TILE // 2 // max(elements, 1)))

@@ -85,7 +85,7 @@ def renyi_ratio(
     weight = LogWeight.of(log_p, q)
     alpha = _checks.order(alpha)
     held = value_of(alpha)
-    shape = np.shape(held)
+    shape = () if type(held) is float else np.shape(held)
     if len(shape) == len(draws.batch_shape) + 1:
         _checks.broadcasts_to(shape, (draws.n, *draws.batch_shape), "alpha", "(n, *q.batch_shape)")
         if is_traced(alpha) or (held != held[:1]).any():

@@ -28,6 +28,22 @@ def log_weights_of(data: Any, first: int, out: Any) -> None:
 
 
 @cache
+def log_weights_under(q: tuple[Any, int]) -> Any:
+    """Return a kernel that weighs draws whose `log_p` is known: `data` is ``(log_p, z, table_q)``."""
+    log_q, constants_q = q
+
+    @kernel
+    def weigh(data: Any, first: int, out: Any) -> None:
+        log_p, z, table_q = data
+        log_p, z = log_p[first : first + out.size], z[first : first + out.size]
+        of_q = column(table_q, 0, constants_q)
+        for i in range(out.size):
+            out[i] = _log_ratio(log_p[i], log_q(z[i], of_q))
+
+    return weigh
+
+
+@cache
 def log_weights_at(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
     """Return a kernel that weighs given draws: `data` is ``(z, table_q, table_p)``.
 
