@@ -13,7 +13,7 @@ from mcvi._kernels.fused import log_weights, log_weights_at, log_weights_of, log
 from mcvi._kernels.reduce import all_below_infinity
 from mcvi._trace import is_traced, tracing, value_of
 from mcvi._typing import FloatArray, RNGLike
-from mcvi.accumulate import NonFinite
+from mcvi.accumulate import NOTHING_FOUND, NonFinite
 from mcvi.distributions import Distribution
 from mcvi.distributions._maths import FromNoise
 from mcvi.distributions._univariate import Univariate
@@ -282,13 +282,10 @@ def _density_of(q: Any) -> Function | LogDensity:
     )
 
 
-_FINITE = NonFinite()
-
-
 def watched(values: FloatArray, draws: Draws, block: int, z: Any) -> NonFinite:
     """Count what is nan or +inf among the values of a block; `z` holds its draws, or None to make them again."""
     if all_below_infinity(values.reshape(-1)):
-        return _FINITE
+        return NOTHING_FOUND
     return NonFinite.of(values, draws.first(block), draws.block(block) if z is None else z)
 
 

@@ -17,7 +17,7 @@ from mcvi._parallel import fold, reduce_blocks
 from mcvi._sweep import Sums, Sweep
 from mcvi._tail import ColumnTail, Tail, TailBuilder
 from mcvi._typing import FloatArray
-from mcvi.accumulate import NonFinite
+from mcvi.accumulate import NOTHING_FOUND, NonFinite
 from mcvi.estimate import NonFiniteWarning, ZeroWeightWarning
 
 __all__ = ["Pass", "Total", "warn_of_non_finite", "warn_of_zero_weights"]
@@ -108,7 +108,7 @@ class Pass:
         flat = [value.reshape(len(value), -1) for value in values]
         sums = self.accumulate(*flat)
         if len(flat) == 1 and all(part.is_below_infinity for part in sums):
-            non_finite: tuple[NonFinite, ...] = (NonFinite(),)
+            non_finite: tuple[NonFinite, ...] = (NOTHING_FOUND,)
         else:
             non_finite = tuple(watched(value, self.draws, block, z) for value in flat)
         if isinstance(builder, ColumnTail):
@@ -137,8 +137,11 @@ class Pass:
             hint=_raise_floors if self.tails else None,
             progress=report,
         )
-        names = [function.name for function in self.functions]
-        warn_of_non_finite(dict(zip(names, total.non_finite, strict=True)), draws.n * prod(total.shape))
+        for found in total.non_finite:
+            if found.count:
+                names = [function.name for function in self.functions]
+                warn_of_non_finite(dict(zip(names, total.non_finite, strict=True)), draws.n * prod(total.shape))
+                break
         return total
 
 

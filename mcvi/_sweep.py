@@ -9,7 +9,7 @@ from mcvi._draws import Draws, LogWeight, log_ratio, watched, with_note
 from mcvi._kernels.sweep import sweep
 from mcvi._tail import ColumnTail
 from mcvi._typing import FloatArray
-from mcvi.accumulate import Moments, NonFinite
+from mcvi.accumulate import NOTHING_FOUND, Moments, NonFinite
 
 __all__ = ["MeanOfWeights", "Sums", "Sweep"]
 
@@ -112,7 +112,7 @@ class Sweep:
         start = self.draws.first(first)
         count = min(self.draws.first(last), self.draws.n) - start
         state = _State(self.sums, ColumnTail(self.draws.n, self.signs, count, floors))
-        found = NonFinite()
+        found = NOTHING_FOUND
         if self.compiled is not None:
             state.add(*self.compiled, start, count)
             if not state.is_below_infinity:

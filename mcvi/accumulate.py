@@ -278,3 +278,6 @@ class NonFinite:
         if not (self.count and other.count):
             return self if self.count else other
         return replace(self, count=self.count + other.count)
+
+
+NOTHING_FOUND = NonFinite()

@@ -398,9 +398,10 @@ def _weighted_moments(log_w: FloatArray, f: FloatArray) -> tuple[WeightedMoments
 
 def _differentiating(q: Any, z: Any, *functions: Any) -> bool:
     """Tell what can be told before the first draw; a traced value inside a user's function shows when it is called."""
-    if is_traced(z):
+    if is_traced(z) or (isinstance(q, Distribution) and q.is_traced):
         return True
-    for owner in (q, *(getattr(function, "__self__", None) for function in functions)):
+    for function in functions:
+        owner = getattr(function, "__self__", None)
         if isinstance(owner, Distribution) and owner.is_traced:
             return True
     return False
