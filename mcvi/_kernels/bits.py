@@ -46,7 +46,9 @@ def maximum(typing_context: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def mask_above(typing_context: Any, x: Any, start: Any, sign: Any, floor: Any) -> Any:
-    """Return 64 bits: of bit `i`, whether ``sign * x[start + i] > floor``; `x` is flat and contiguous."""
+    """Return 64 bits: bit `i` tells whether ``sign * x[start + i] > floor``; `x` is flat and contiguous."""
+    if x.layout != "C" or x.ndim != 1 or x.dtype != types.float64:
+        raise TypeError(f"mask_above takes a flat, contiguous array of float64; got {x}.")
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         from numba.np.arrayobj import make_array
