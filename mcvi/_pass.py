@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import cache
 from math import prod
 from types import FrameType
 from typing import Any, Self
@@ -129,6 +130,8 @@ class Pass:
             def report(blocks: int) -> None:
                 notify(min(draws.first(blocks), draws.n), draws.n)
 
+        if self.sweep is None and draws.blocks > 1:
+            _keep_memory()
         total = reduce_blocks(
             self,
             draws.blocks,
@@ -143,6 +146,17 @@ class Pass:
                 warn_of_non_finite(dict(zip(names, total.non_finite, strict=True)), draws.n * prod(total.shape))
                 break
         return total
+
+
+@cache
+def _keep_memory() -> None:
+    """Make the allocator keep the memory of blocks from one to the next.
+
+    glibc gives an array of a block's size back to the system when it is freed, and fetches each page of the next one
+    anew: that takes longer than most arithmetic on it. Once a larger array was freed it keeps those of up to that size
+    (mallopt(3), the dynamic M_MMAP_THRESHOLD). No page of this one is ever touched.
+    """
+    np.empty(2**21)
 
 
 def _raise_floors(floors: FloatArray | None, total: Total) -> FloatArray | None:

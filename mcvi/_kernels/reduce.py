@@ -1,8 +1,8 @@
 """Sums over the rows of a block, and the merging of two such sums.
 
-A block is `(rows, columns)`; a column is a member of the batch. The state of a sum is `(k, columns)`. A single column
-is summed in the many partial sums of a vectorised loop; several columns side by side, in runs of rows first and then
-over the runs. In both cases rounding hardly grows with the length of a block.
+A block is `(rows, columns)`; a column is a member of the batch. The state of a sum is `(k, columns)`. Each of a
+few columns is summed in the many partial sums of a vectorised loop; many columns side by side, in runs of rows first
+and then over the runs. In both cases rounding hardly grows with the length of a block.
 """
 
 import math
@@ -15,6 +15,8 @@ from mcvi._kernels.elementary import _LOG2_E, _ROUND, exp, expm1
 from mcvi._kernels.jit import kernel, scalar
 
 _RUN = 256
+# From so many columns on, a loop over them vectorises; of fewer, each is copied out and summed alone.
+_MANY = 32
 
 
 @kernel(sums=True)
@@ -49,9 +51,10 @@ def _exp2_nonpositive(y: float) -> Any:
 
 @kernel(sums=True)
 def _exponential_sums(v: Any, scale: float, centre: float) -> tuple[float, float]:
+    factor = scale * _LOG2_E
     first, second = 0.0, 0.0
     for i in range(v.size):
-        e = _exp2_nonpositive((scale * v[i] - centre) * _LOG2_E)
+        e = _exp2_nonpositive((v[i] - centre) * factor)
         first += e
         second += e * e
     return first, second
@@ -73,13 +76,15 @@ def log_moments(v: Any, scale: Any, out: Any) -> None:
     zero; nan is kept; with m = +inf the sums are those of the infinite terms alone.
     """
     rows, columns = v.shape
-    if columns == 1:
-        flat = v.reshape(-1)
-        s = scale[0]
-        high = _largest(flat)
-        m = s * high if s > 0 else s * _smallest(flat)
-        first, second = _exponential_sums(flat, s, m) if abs(m) < np.inf else (np.nan, np.nan)
-        out[0, 0], out[1, 0], out[2, 0], out[3, 0] = m, first, second, high
+    if columns < _MANY:
+        for j in range(columns):
+            flat = v.reshape(-1) if columns == 1 else v[:, j].copy()
+            s = scale[j]
+            high = _largest(flat)
+            extreme = high if s > 0 else _smallest(flat)
+            m = s * extreme
+            first, second = _exponential_sums(flat, s, extreme) if abs(m) < np.inf else (np.nan, np.nan)
+            out[0, j], out[1, j], out[2, j], out[3, j] = m, first, second, high
     else:
         run_first, run_second = np.zeros(columns), np.zeros(columns)
         for j in range(columns):
@@ -97,7 +102,7 @@ def log_moments(v: Any, scale: Any, out: Any) -> None:
                 run_second[j] = 0.0
             for i in range(start, min(start + _RUN, rows)):
                 for j in range(columns):
-                    e = exp(scale[j] * v[i, j] - out[0, j])
+                    e = _exp2_nonpositive((scale[j] * v[i, j] - out[0, j]) * _LOG2_E)
                     run_first[j] += e
                     run_second[j] += e * e
             for j in range(columns):
@@ -202,10 +207,11 @@ def _square_deviations(v: Any, centre: float) -> float:
 def moments(v: Any, out: Any) -> None:
     """Set rows of `out` to the mean, the sum of squared deviations from it, and the largest; nan is kept in all."""
     rows, columns = v.shape
-    if columns == 1:
-        flat = v.reshape(-1)
-        mean = _sum(flat) / rows
-        out[0, 0], out[1, 0], out[2, 0] = mean, _square_deviations(flat, mean), _largest(flat)
+    if columns < _MANY:
+        for j in range(columns):
+            flat = v.reshape(-1) if columns == 1 else v[:, j].copy()
+            mean = _sum(flat) / rows
+            out[0, j], out[1, j], out[2, j] = mean, _square_deviations(flat, mean), _largest(flat)
         return
     for j in range(columns):
         out[2, j] = -np.inf
