@@ -65,10 +65,10 @@ def reduce_blocks(
     progress
         Called in the caller's thread with how many blocks are done.
     """
-    if blocks == 1 and executor is None:  # nothing to merge: a small n has no microsecond to spare
-        result = task(0, 1, None)
+    if executor is None and blocks <= _FEWEST_BLOCKS:  # one task, nothing to merge: no microsecond to spare
+        result = task(0, blocks, None)
         if progress is not None:
-            progress(1)
+            progress(blocks)
         return result
     size = _task_size(blocks)
     tasks = -(-blocks // size)

@@ -99,7 +99,7 @@ class Sweep:
     def of(cls, draws: Draws, weight: LogWeight, sums: Sums, signs: tuple[int, ...]) -> Self:
         """Find out what the compiler sees."""
         compiled = weight.compiled(draws)
-        if compiled is not None and draws.blocks > 1:
+        if compiled is not None and draws.n > _COMPILED_BLOCK:
             draws = replace(draws, block_draws=_COMPILED_BLOCK)
         return cls(draws, weight, sums, signs, compiled)
 

@@ -11,7 +11,7 @@ _ONE = np.uint64(1)
 # Room is made before each stride, not before each number.
 _STRIDE = 512
 # How many of the kept numbers a floor is guessed from.
-_SAMPLE = 512
+_SAMPLE = 256
 
 
 @kernel
@@ -59,8 +59,8 @@ def _append_above(t: Any, sign: float, floor: float, values: Any, size: int) -> 
 
 
 @kernel
-def _prune(values: Any, size: int, keep: int) -> int:
-    """Move the `keep` largest of ``values[:size]``, and some more, to its front; return how many.
+def _prune(values: Any, size: int, keep: int) -> tuple[int, float]:
+    """Move the `keep` largest of ``values[:size]``, and some more, to its front; return how many, and their floor.
 
     A selection mispredicts its way through thousands of numbers. A floor that about one and a half times `keep` exceed
     is guessed from a sample instead, and taken if at least `keep` do.
@@ -75,8 +75,8 @@ def _prune(values: Any, size: int, keep: int) -> int:
         hits += values[i] > floor
     if hits < keep or 2 * hits > size + keep:
         select_largest(values, size, keep)
-        return keep
-    return _append_above(values[:size], 1.0, floor, values, 0)
+        return keep, values[:keep].min()
+    return _append_above(values[:size], 1.0, floor, values, 0), floor
 
 
 @kernel
@@ -85,7 +85,7 @@ def prune(values: Any, keep: int) -> int:
     longest = keep
     sizes = np.empty(values.shape[0], np.int64)
     for j in range(values.shape[0]):
-        sizes[j] = _prune(values[j], values.shape[1], keep)
+        sizes[j], _ = _prune(values[j], values.shape[1], keep)
         longest = max(longest, sizes[j])
     for j in range(values.shape[0]):
         values[j, sizes[j] : longest] = -np.inf
@@ -102,8 +102,8 @@ def keep_largest(t: Any, sign: float, keep: int, values: Any, size: int, floor: 
     for start in range(0, t.size, _STRIDE):
         stride = t[start : start + _STRIDE]
         if size + stride.size > values.size:
-            size = _prune(values, size, keep)
-            floor = max(floor, values[:size].min())
+            size, raised = _prune(values, size, keep)
+            floor = max(floor, raised)
         if floor == -np.inf:
             for i in range(stride.size):
                 x = sign * stride[i]
