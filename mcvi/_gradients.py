@@ -6,12 +6,10 @@ import numpy as np
 from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
+from mcvi._kernels.reduce import SMALL_POWER
 from mcvi._trace import value_of
 
 __all__ = ["importance_mean", "log_mean_power", "score_term", "self_normalized_mean"]
-
-# Below this the logarithm of a mean power loses digits unless it is written about the mean log weight.
-SMALL_POWER = 0.1
 
 
 def _largest(x: Any) -> Any:

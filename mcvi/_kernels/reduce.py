@@ -14,6 +14,9 @@ from mcvi._kernels.bits import bits_of_float, float_of_bits, maximum
 from mcvi._kernels.elementary import _LOG2_E, _ROUND, exp, expm1
 from mcvi._kernels.jit import kernel, scalar
 
+# Below this the logarithm of a mean power loses digits unless it is written about the mean log weight.
+SMALL_POWER = 0.1
+
 _RUN = 256
 # From so many columns on, a loop over them vectorises; of fewer, each is copied out and summed alone.
 _MANY = 32
@@ -253,24 +256,26 @@ def merge_moments(a: Any, count_a: float, b: Any, count_b: float, out: Any) -> N
         out[2, j] = maximum(a[2, j], b[2, j])
 
 
+@kernel(sums=True)
+def _centred_sums(v: Any, scale: float, centre: float) -> tuple[float, float]:
+    first, second = 0.0, 0.0
+    for i in range(v.size):
+        x = expm1(scale * (v[i] - centre))
+        first += x
+        second += x * x
+    return first, second
+
+
 @kernel
 def centred_moments(v: Any, scale: Any, centre: Any, out: Any) -> None:
     """Set rows of `out` to the centre c, the sum of x = expm1(scale (v - c)), and the sum of x**2.
 
     For small `scale`: log mean exp(scale v) / scale = c + log1p(mean x) / scale loses no digits.
     """
-    rows, columns = v.shape
-    for j in range(columns):
-        first, second = 0.0, 0.0
-        for start in range(0, rows, _RUN):
-            run_first, run_second = 0.0, 0.0
-            for i in range(start, min(start + _RUN, rows)):
-                x = expm1(scale[j] * (v[i, j] - centre[j]))
-                run_first += x
-                run_second += x * x
-            first += run_first
-            second += run_second
-        out[0, j], out[1, j], out[2, j] = centre[j], first, second
+    for j in range(v.shape[1]):
+        flat = v.reshape(-1) if v.shape[1] == 1 else v[:, j].copy()
+        out[0, j] = centre[j]
+        out[1, j], out[2, j] = _centred_sums(flat, scale[j], centre[j])
 
 
 @kernel

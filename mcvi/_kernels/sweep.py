@@ -7,6 +7,7 @@ import numpy as np
 
 from mcvi._kernels.jit import kernel
 from mcvi._kernels.reduce import (
+    SMALL_POWER,
     centred_moments,
     log_moments,
     merge_centred_moments,
@@ -57,6 +58,7 @@ def sweep(weigh: Any, near: bool) -> Any:
         if before == 0:
             far[0], far[1:3], far[3] = -np.inf, 0.0, -np.inf
             mean[:2], mean[2:] = 0.0, -np.inf
+            centred[:] = 0.0
         chunk = np.empty(min(_CHUNK, count))
         part = np.empty((4, 1))
         for start in range(0, count, _CHUNK):
@@ -72,6 +74,8 @@ def sweep(weigh: Any, near: bool) -> Any:
                 moments(column, part)
                 merge_moments(mean, float(total), part, float(v.size), mean)
                 for j in range(scale.size):
+                    if scale[j] == 0.0 or abs(scale[j]) >= SMALL_POWER:
+                        continue
                     state = centred[:, j : j + 1]
                     power = scale[j : j + 1]
                     centre = mean[0] if total == 0 else state[0]
