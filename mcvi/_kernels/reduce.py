@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mcvi._kernels.bits import bits_of_float, float_of_bits, maximum
-from mcvi._kernels.elementary import _LOG2_E, _ROUND, exp, expm1
+from mcvi._kernels.elementary import _LOG2_E, _ROUND, _SIGN_BIT, exp, expm1
 from mcvi._kernels.jit import kernel, scalar
 
 # Below this the logarithm of a mean power loses digits unless it is written about the mean log weight.
@@ -161,31 +161,31 @@ def merge_log_moments(a: Any, b: Any, out: Any) -> None:
             out[3, j] = maximum(a[3, j], b[3, j])
 
 
+@kernel(sums=True)
+def _signed_sums(t: Any, f: Any, m: float) -> tuple[float, float]:
+    first, second = 0.0, 0.0
+    for i in range(t.size):
+        e = _weight(t[i], m)
+        first += float_of_bits(bits_of_float(e) | (bits_of_float(f[i]) & _SIGN_BIT))
+        second += e * e
+    return first, second
+
+
 @kernel
 def signed_log_moments(log_w: Any, f: Any, t: Any, out: Any) -> None:
     """Set rows of `out` to m = max(t), sum of sign(f) exp(t - m), sum of exp(t - m)**2, for t = log|f| + log w."""
     rows, columns = t.shape
     for j in range(columns):
-        m = -np.inf
-        for i in range(rows):
-            m = maximum(m, t[i, j])
+        terms = t[:, j].copy()
+        m = _largest(terms)
         first, second = 0.0, 0.0
-        for start in range(0, rows, _RUN):
-            run_first, run_second = 0.0, 0.0
-            for i in range(start, min(start + _RUN, rows)):
-                e = _weight(t[i, j], m)
-                run_first += math.copysign(e, f[i, j])
-                run_second += e * e
-            first += run_first
-            second += run_second
-        if m == -np.inf:
-            first, second = 0.0, 0.0
-        elif m == np.inf:
-            first, second = 0.0, 0.0
+        if m == np.inf:
             for i in range(rows):
                 if t[i, j] == np.inf:
                     first += math.copysign(1.0, f[i, j])
                     second += 1.0
+        elif m != -np.inf:
+            first, second = _signed_sums(terms, f[:, j].copy(), m)
         out[0, j], out[1, j], out[2, j] = m, first, second
 
 
@@ -291,6 +291,28 @@ def merge_centred_moments(a: Any, b: Any, count_b: float, scale: Any, out: Any) 
         out[2, j] = a[2, j] + second
 
 
+@kernel(sums=True)
+def _weighted_sums(log_w: Any, f: Any, m: float) -> tuple[float, float, float]:
+    first, second, of_f = 0.0, 0.0, 0.0
+    for i in range(log_w.size):
+        w = _weight(log_w[i], m)
+        first += w
+        second += w * w
+        of_f += 0.0 if w == 0.0 else w * f[i]
+    return first, second, of_f
+
+
+@kernel(sums=True)
+def _weighted_deviations(log_w: Any, f: Any, m: float, c: float) -> tuple[float, float]:
+    first, second = 0.0, 0.0
+    for i in range(log_w.size):
+        w = _weight(log_w[i], m)
+        d = 0.0 if w == 0.0 else w * (f[i] - c)
+        first += w * d
+        second += d * d
+    return first, second
+
+
 @kernel
 def weighted_moments(log_w: Any, f: Any, out: Any) -> None:
     """Sums for a self-normalised mean: m = max log w, W1 = sum w, W2 = sum w**2, the weighted mean c of f,
@@ -298,27 +320,14 @@ def weighted_moments(log_w: Any, f: Any, out: Any) -> None:
 
     A value of zero weight takes no part, whatever it is.
     """
-    rows, columns = log_w.shape
-    for j in range(columns):
-        m = -np.inf
-        for i in range(rows):
-            m = maximum(m, log_w[i, j])
-        w1, w2, wf, a, b = 0.0, 0.0, 0.0, 0.0, 0.0
-        c = 0.0
+    for j in range(log_w.shape[1]):
+        weights, values = log_w[:, j].copy(), f[:, j].copy()
+        m = _largest(weights)
+        w1, w2, c, a, b = 0.0, 0.0, 0.0, 0.0, 0.0
         if m != -np.inf:
-            for i in range(rows):
-                w = _weight(log_w[i, j], m)
-                w1 += w
-                w2 += w * w
-                if w != 0.0:
-                    wf += w * f[i, j]
+            w1, w2, wf = _weighted_sums(weights, values, m)
             c = wf / w1
-            for i in range(rows):
-                w = _weight(log_w[i, j], m)
-                if w != 0.0:
-                    d = w * (f[i, j] - c)
-                    a += w * d
-                    b += d * d
+            a, b = _weighted_deviations(weights, values, m, c)
         out[0, j], out[1, j], out[2, j], out[3, j], out[4, j], out[5, j] = m, w1, w2, c, a, b
 
 
