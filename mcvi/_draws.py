@@ -159,10 +159,10 @@ class Function:
     batch_shape: tuple[int, ...]
 
     def __call__(self, z: Any) -> FloatArray:
-        """Evaluate and check the shape. The block may be the user's own array: nobody may write into it."""
+        """Evaluate and check the shape."""
         result, shape = self.function(z), (len(z), *self.batch_shape)
         if type(result) is np.ndarray and result.shape == shape and result.dtype == np.float64:
-            return np.ascontiguousarray(result)
+            return result.copy()  # the user's next call, of this function or another, may write into it
         result = _checks.result_shape(result, shape, self.name)
         if is_traced(result):
             raise Traced
@@ -252,7 +252,7 @@ class LogWeight:
         q = draws.q
         if not (isinstance(p, Univariate) and isinstance(q, Univariate)):
             return None
-        # With a batch, or many numbers a draw, a block of numbers costs as many calls and takes as long: no gain.
+        # A batch, or many numbers a draw, spread the calls from Python over as many numbers: no loop of its own yet.
         if p.batch_shape != () or q.batch_shape != () or p.is_traced or q.is_traced:
             return None
         density_q, density_p = q._maths.scalar_density, p._maths.scalar_density
@@ -283,10 +283,10 @@ def _density_of(q: Any) -> Function | LogDensity:
 
 
 def watched(values: FloatArray, draws: Draws, block: int, z: Any) -> NonFinite:
-    """Count what is nan or +inf among the values of a block; `z` holds its draws, or None to make them again."""
+    """Count what is nan or +inf among the values of a block, whose draws are `z`."""
     if all_below_infinity(values.reshape(-1)):
         return NOTHING_FOUND
-    return NonFinite.of(values, draws.first(block), draws.block(block) if z is None else z)
+    return NonFinite.of(values, draws.first(block), z)
 
 
 def with_note(draws: Draws, block: int, error: Exception) -> None:

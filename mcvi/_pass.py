@@ -154,7 +154,7 @@ def _keep_memory() -> None:
 
     glibc gives an array of a block's size back to the system when it is freed, and fetches each page of the next one
     anew: that takes longer than most arithmetic on it. Once a larger array was freed it keeps those of up to that size
-    (mallopt(3), the dynamic M_MMAP_THRESHOLD). No page of this one is ever touched.
+    (mallopt(3), the dynamic M_MMAP_THRESHOLD), at most twice that in all. No page of this one is ever touched.
     """
     np.empty(2**21)
 

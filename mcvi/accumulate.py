@@ -15,6 +15,7 @@ from mcvi._typing import FloatArray
 
 __all__ = [
     "CentredMoments",
+    "NOTHING_FOUND",
     "LogMoments",
     "Moments",
     "NonFinite",

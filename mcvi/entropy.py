@@ -10,11 +10,12 @@ from autograd import numpy as anp
 from mcvi import _checks
 from mcvi._draws import Draws, LogWeight, Traced, is_compiled, log_density
 from mcvi._pass import Pass, warn_of_zero_weights
+from mcvi._readout import differentiating, estimate_of
 from mcvi._sweep import MeanOfWeights
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.estimate import Estimate
-from mcvi.monte_carlo import _differentiating, _estimate, _moments
+from mcvi.monte_carlo import _moments
 
 __all__ = ["ELBOForms", "elbo_ratio", "entropy_shannon"]
 
@@ -127,13 +128,13 @@ def entropy_shannon(
     draws = Draws.of(p, n, z, rng, "p")
     density = log_density(p.log_prob, "p.log_prob", p)
     try:
-        if _differentiating(p, draws.z):
+        if differentiating(p, draws.z):
             raise Traced
         total = Pass(draws, (density,), _moments, threads=is_compiled(p.log_prob)).run(executor, progress)
     except Traced:
         return -anp.mean(density.traced(draws.whole()), axis=0)
     (moments,) = total.sums
-    return _estimate(draws, 0.0 - moments.mean, moments.standard_error, method="mean of -log p over draws")
+    return estimate_of(draws, 0.0 - moments.mean, moments.standard_error, method="mean of -log p over draws")
 
 
 def elbo_ratio(
@@ -195,7 +196,7 @@ def elbo_ratio(
     exact = _closed_entropy(q, chosen)
     function = target if exact is not None else LogWeight.of(log_p, q)
     try:
-        if _differentiating(q, draws.z, log_p) or is_traced(exact):
+        if differentiating(q, draws.z, log_p) or is_traced(exact):
             raise Traced
         threads = is_compiled(log_p)
         if isinstance(function, LogWeight):
@@ -210,9 +211,9 @@ def elbo_ratio(
     (moments,) = total.sums
     warn_of_zero_weights(moments.largest, draws.n)
     if exact is None:
-        return _estimate(draws, moments.mean, moments.standard_error, method="mean of log p - log q over draws")
+        return estimate_of(draws, moments.mean, moments.standard_error, method="mean of log p - log q over draws")
     value = moments.mean + np.reshape(np.asarray(exact, np.float64), -1)
-    return _estimate(draws, value, moments.standard_error, method=f"mean of log p over draws and {_closed_form(q)}")
+    return estimate_of(draws, value, moments.standard_error, method=f"mean of log p over draws and {_closed_form(q)}")
 
 
 def _closed_form(q: Any) -> str:

@@ -11,12 +11,11 @@ from mcvi import _checks
 from mcvi._draws import Draws, Function, LogWeight, Traced, is_compiled, log_density
 from mcvi._gradients import importance_mean, log_mean_power, score_term, self_normalized_mean
 from mcvi._pass import Pass, warn_of_zero_weights
+from mcvi._readout import differentiating, estimate_of
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, FloatArray, LogDensity, Progress, RNGLike
 from mcvi._typing import Function as AnyFunction
 from mcvi.accumulate import LogMoments, Moments, SignedLogMoments, WeightedMoments
-from mcvi.distributions import Distribution
-from mcvi.estimate import Estimate
 
 __all__ = [
     "expectation",
@@ -109,7 +108,7 @@ def expectation(
         weight = anp.reshape(score_term(log_q), (*np.shape(value_of(log_q)), *(1,) * rest))
         return anp.mean(fx + value_of(fx) * weight, axis=0)
     (moments,) = total.sums
-    return _estimate(draws, moments.mean, moments.standard_error, shape=total.shape, method="mean of f over draws")
+    return estimate_of(draws, moments.mean, moments.standard_error, shape=total.shape, method="mean of f over draws")
 
 
 def expectation_importance_sampler(
@@ -168,7 +167,7 @@ def expectation_importance_sampler(
     weight = LogWeight.of(log_p, sampling_dist_q)
     values = Function(f, "f", draws.batch_shape)
     try:
-        if _differentiating(sampling_dist_q, draws.z, log_p):
+        if differentiating(sampling_dist_q, draws.z, log_p):
             raise Traced
         work = Pass(draws, (weight, values), _signed_moments, (1,), threads=is_compiled(f) and is_compiled(log_p))
         total = work.run(executor, progress)
@@ -177,7 +176,7 @@ def expectation_importance_sampler(
         return importance_mean(values.traced(z), weight.traced(z))
     weights, signed = total.sums
     warn_of_zero_weights(weights.largest, draws.n)
-    return _estimate(
+    return estimate_of(
         draws, signed.mean, signed.standard_error, ess=weights.ess, tail=total.tail, method="importance sampling"
     )
 
@@ -242,7 +241,7 @@ def expectation_importance_sampler_logspace(
     draws = Draws.of(sampling_dist_q, n, z, rng, "sampling_dist_q")
     weight = LogTerm(log_density(log_f, "log_f", sampling_dist_q), LogWeight.of(log_p, sampling_dist_q))
     try:
-        if _differentiating(sampling_dist_q, draws.z, log_p, log_f):
+        if differentiating(sampling_dist_q, draws.z, log_p, log_f):
             raise Traced
         work = Pass(draws, (weight,), _log_moments, (1,), threads=is_compiled(log_f) and is_compiled(log_p))
         total = work.run(executor, progress)
@@ -250,7 +249,7 @@ def expectation_importance_sampler_logspace(
         return log_mean_power(weight.traced(draws.whole()), np.ones(draws.batch_shape))
     (weights,) = total.sums
     warn_of_zero_weights(weights.largest, draws.n)
-    return _estimate(
+    return estimate_of(
         draws,
         weights.log_mean,
         np.sqrt(weights.relative_variance),
@@ -315,7 +314,7 @@ def expectation_self_normalized(
     weight = LogWeight.of(log_p, sampling_dist_q)
     values = Function(f, "f", draws.batch_shape)
     try:
-        if _differentiating(sampling_dist_q, draws.z, log_p):
+        if differentiating(sampling_dist_q, draws.z, log_p):
             raise Traced
         work = Pass(draws, (weight, values), _weighted_moments, (1,), threads=is_compiled(f) and is_compiled(log_p))
         total = work.run(executor, progress)
@@ -324,7 +323,7 @@ def expectation_self_normalized(
         return self_normalized_mean(values.traced(z), weight.traced(z))
     (moments,) = total.sums
     warn_of_zero_weights(moments.state[0], draws.n)
-    return _estimate(
+    return estimate_of(
         draws,
         moments.mean,
         moments.standard_error,
@@ -394,47 +393,3 @@ def _signed_moments(log_w: FloatArray, f: FloatArray) -> tuple[LogMoments, Signe
 
 def _weighted_moments(log_w: FloatArray, f: FloatArray) -> tuple[WeightedMoments]:
     return (WeightedMoments.of(log_w, f),)
-
-
-def _differentiating(q: Any, z: Any, *functions: Any) -> bool:
-    """Tell what can be told before the first draw; a traced value inside a user's function shows when it is called."""
-    if is_traced(z) or (isinstance(q, Distribution) and q.is_traced):
-        return True
-    for function in functions:
-        owner = getattr(function, "__self__", None)
-        if isinstance(owner, Distribution) and owner.is_traced:
-            return True
-    return False
-
-
-def _estimate(
-    draws: Draws,
-    value: FloatArray,
-    standard_error: FloatArray,
-    *,
-    bias: FloatArray | None = None,
-    ess: FloatArray | None = None,
-    tail: Any = None,
-    shape: tuple[int, ...] | None = None,
-    method: str,
-) -> Estimate:
-    """Give the columns the shape of the batch, and the results the dtype of `q`."""
-    wanted, dtype = draws.batch_shape if shape is None else shape, draws.dtype
-
-    def shaped(columns: Any) -> Any:
-        if columns is None:
-            return None
-        if wanted == ():  # a small n has no microsecond to spare for reshaping an array of one number
-            return dtype.type(columns.item())
-        return columns.reshape(wanted).astype(dtype, copy=False)
-
-    return Estimate(
-        value=shaped(value),
-        standard_error=shaped(standard_error),
-        n=draws.n,
-        bias=shaped(bias),
-        ess=shaped(ess),
-        method=method,
-        key=draws.key,
-        tail=tail,
-    )

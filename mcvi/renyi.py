@@ -12,12 +12,12 @@ from mcvi._draws import Draws, LogWeight, Traced, is_compiled
 from mcvi._gradients import log_mean_power
 from mcvi._pass import Pass, warn_of_non_finite, warn_of_zero_weights
 from mcvi._powers import Power, Powers, PowerSums, PowerTail, Tails
+from mcvi._readout import differentiating, estimate_of
 from mcvi._tail import Tail
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.accumulate import LogMoments, NonFinite
 from mcvi.estimate import Estimate
-from mcvi.monte_carlo import _differentiating, _estimate
 
 __all__ = ["renyi_alpha", "renyi_curve", "renyi_ratio"]
 
@@ -98,7 +98,7 @@ def renyi_ratio(
         draws,
         weight,
         [alpha],
-        traced=_differentiating(q, draws.z, log_p),
+        traced=differentiating(q, draws.z, log_p),
         threads=is_compiled(log_p),
         executor=executor,
         progress=progress,
@@ -162,7 +162,7 @@ def renyi_curve(
         draws,
         weight,
         [orders[i] for i in range(len(value_of(orders)))],
-        traced=_differentiating(q, draws.z, log_p),
+        traced=differentiating(q, draws.z, log_p),
         threads=is_compiled(log_p),
         executor=executor,
         progress=progress,
@@ -244,7 +244,7 @@ def _renyi(
 def _read(draws: Draws, sums: PowerSums, signs: tuple[int, ...], tail: Tail | None) -> Estimate:
     value, error, bias, ess = sums.read()
     kept = PowerTail(tail, signs, sums.power.value) if tail is not None and sums.power.signs else None
-    return _estimate(draws, value, error, bias=bias, ess=ess, tail=kept, method="Renyi ratio")
+    return estimate_of(draws, value, error, bias=bias, ess=ess, tail=kept, method="Renyi ratio")
 
 
 def _renyi_of_each_draw(draws: Draws, weight: LogWeight, alpha: Any) -> Any:

@@ -21,7 +21,7 @@ LAYERS = (
     {"accumulate", "_tail"},
     {"distributions"},
     {"_draws", "_gradients"},
-    {"_powers", "_sweep"},
+    {"_powers", "_readout", "_sweep"},
     {"_pass"},
     {"monte_carlo"},
     {"entropy", "renyi"},

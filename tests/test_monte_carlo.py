@@ -227,3 +227,28 @@ def test_gradients_of_the_importance_samplers_are_those_of_their_formulas():
         at = value(f)
         numeric = (float(at(0.2 + 1e-6)) - float(at(0.2 - 1e-6))) / 2e-6
         assert grad(at)(0.2) == pytest.approx(numeric, rel=1e-6)
+
+
+def test_functions_may_write_their_results_into_one_array():
+    buffer = np.empty(1000)
+
+    class Own:
+        batch_shape, event_shape = (), ()
+
+        def sample(self, n, rng):
+            return rng.normal(size=n)
+
+        def log_prob(self, z):
+            return np.multiply(-0.5 * z, z, out=buffer)
+
+    def log_p(z):
+        return np.multiply(-0.3 * z, z, out=buffer)
+
+    def f(z):
+        return np.add(z, 2.0, out=buffer)
+
+    z, q = np.random.default_rng(0).normal(size=1000), Own()
+    expected = mcvi.renyi_ratio(lambda z: log_p(z).copy(), q, 0.5, z=z)
+    assert bits(mcvi.renyi_ratio(log_p, q, 0.5, z=z)) == bits(expected)
+    expected = mcvi.expectation_self_normalized(lambda z: f(z).copy(), lambda z: log_p(z).copy(), q, z=z)
+    assert bits(mcvi.expectation_self_normalized(f, log_p, q, z=z)) == bits(expected)

@@ -71,6 +71,28 @@ def exp(x: float) -> Any:
 
 
 @scalar
+def exp2_nonpositive(y: float) -> Any:
+    """Return ``2**y`` for y <= 0 within 1 ulp, and at most 1e-307 where that is smaller: half the work of `exp`."""
+    y = -1021.0 if y < -1021.0 else y
+    shifted = y + _ROUND
+    r = y - (shifted - _ROUND)
+    p = 4.4558179083360645e-10
+    p = p * r + 7.074194297288521e-09
+    p = p * r + 1.0178057087733941e-07
+    p = p * r + 1.3215432535912375e-06
+    p = p * r + 1.5252733841556773e-05
+    p = p * r + 0.00015403530463724353
+    p = p * r + 0.001333355814640647
+    p = p * r + 0.009618129107587256
+    p = p * r + 0.055504108664821625
+    p = p * r + 0.24022650695910158
+    p = p * r + 0.6931471805599453
+    p = p * r + 1.0
+    # The integer stands in the low bits of `shifted`, and is added to the exponent of `p`.
+    return float_of_bits(bits_of_float(p) + (bits_of_float(shifted) << np.int64(52)))
+
+
+@scalar
 def expm1(x: float) -> Any:
     """Return ``e**x - 1`` without cancellation near 0."""
     x = x * 1.0

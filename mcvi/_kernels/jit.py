@@ -67,6 +67,7 @@ def kernel(function: Callable[..., Any] | None = None, *, sums: bool = False) ->
         # A family of the user's own: what its sources say today is not known to the salt.
         return numba.njit(function, **options)
     try:
+        # The one place that caches: nothing is loaded or saved before the next line has set the key.
         dispatcher = numba.njit(function, cache=True, **options)
         _salt(dispatcher, function, sums)
     except (AttributeError, RuntimeError):

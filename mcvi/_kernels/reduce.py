@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mcvi._kernels.bits import bits_of_float, float_of_bits, maximum
-from mcvi._kernels.elementary import _LOG2_E, _ROUND, _SIGN_BIT, exp, expm1
+from mcvi._kernels.elementary import _LOG2_E, _SIGN_BIT, exp, exp2_nonpositive, expm1
 from mcvi._kernels.jit import kernel, scalar
 
 # Below this the logarithm of a mean power loses digits unless it is written about the mean log weight.
@@ -30,34 +30,12 @@ def _largest(v: Any) -> float:
     return largest
 
 
-@scalar
-def _exp2_nonpositive(y: float) -> Any:
-    """Return ``2**y`` for y <= 0 within 1 ulp, and at most 1e-307 where that is smaller: half the work of `exp`."""
-    y = -1021.0 if y < -1021.0 else y
-    shifted = y + _ROUND
-    r = y - (shifted - _ROUND)
-    p = 4.4558179083360645e-10
-    p = p * r + 7.074194297288521e-09
-    p = p * r + 1.0178057087733941e-07
-    p = p * r + 1.3215432535912375e-06
-    p = p * r + 1.5252733841556773e-05
-    p = p * r + 0.00015403530463724353
-    p = p * r + 0.001333355814640647
-    p = p * r + 0.009618129107587256
-    p = p * r + 0.055504108664821625
-    p = p * r + 0.24022650695910158
-    p = p * r + 0.6931471805599453
-    p = p * r + 1.0
-    # The integer stands in the low bits of `shifted`, and is added to the exponent of `p`.
-    return float_of_bits(bits_of_float(p) + (bits_of_float(shifted) << np.int64(52)))
-
-
 @kernel(sums=True)
 def _exponential_sums(v: Any, scale: float, centre: float) -> tuple[float, float]:
     factor = scale * _LOG2_E
     first, second = 0.0, 0.0
     for i in range(v.size):
-        e = _exp2_nonpositive((v[i] - centre) * factor)
+        e = exp2_nonpositive((v[i] - centre) * factor)
         first += e
         second += e * e
     return first, second
@@ -105,7 +83,7 @@ def log_moments(v: Any, scale: Any, out: Any) -> None:
                 run_second[j] = 0.0
             for i in range(start, min(start + _RUN, rows)):
                 for j in range(columns):
-                    e = _exp2_nonpositive((scale[j] * v[i, j] - out[0, j]) * _LOG2_E)
+                    e = exp2_nonpositive((scale[j] * v[i, j] - out[0, j]) * _LOG2_E)
                     run_first[j] += e
                     run_second[j] += e * e
             for j in range(columns):

@@ -145,16 +145,16 @@ class Maths:
     score: Callable[..., Any]
     sampler: Sampler
 
+    @property
+    def scalar_density(self) -> tuple[Callable[..., Any], int]:
+        """The scalar log density, and how many constants it takes."""
+        return self.log_density, self.constants
+
     # The array loops are made when first used: a family that is only imported costs nothing.
 
     @cached_property
     def _prepare_columns(self) -> Any:
         return table(self.prepare, self.parameters)
-
-    @property
-    def scalar_density(self) -> tuple[Callable[..., Any], int]:
-        """The scalar log density, and how many constants it takes."""
-        return self.log_density, self.constants
 
     @cached_property
     def log_densities(self) -> Any:

@@ -135,6 +135,38 @@ def test_a_python_callable_against_the_numpy_code_that_its_user_would_write(rati
     ratio(lambda: mcvi.renyi_ratio(log_p, Q, 0.5, n=n, rng=0), theirs, rounds=5 if n > 10**6 else 300)
 
 
+def test_a_curve_of_eight_orders_against_numpy(ratio):
+    alphas = np.linspace(0.0, 0.9, 8)
+
+    def theirs():
+        v = lean_log_weights(np.random.default_rng(0).standard_normal(10**6))
+        return [np.log(np.mean(np.exp((1 - alpha) * v - (top := np.max((1 - alpha) * v))))) + top for alpha in alphas]
+
+    assert ratio(lambda: mcvi.renyi_curve(P.log_prob, Q, alphas, n=10**6, rng=0), theirs, rounds=10) > 5
+
+
+def test_a_self_normalised_mean_against_numpy(ratio):
+    def theirs():
+        z = np.random.default_rng(0).standard_normal(10**6)
+        v = lean_log_weights(z)
+        w = np.exp(v - v.max())
+        mean = w @ z / w.sum()
+        return mean, math.sqrt(np.sum((w * (z - mean)) ** 2)) / w.sum()
+
+    ours = lambda: mcvi.expectation_self_normalized(lambda z: z, P.log_prob, Q, n=10**6, rng=0)
+    assert ratio(ours, theirs, rounds=10) > 1.5
+
+
+def test_the_evidence_bound_of_a_batch_against_numpy(ratio):
+    q, p = Normal(np.zeros(100), 1.0), Normal(np.ones(100), 2.0)
+
+    def theirs():
+        v = lean_log_weights(np.random.default_rng(0).standard_normal((20_000, 100)))
+        return v.mean(axis=0), v.std(axis=0) / math.sqrt(20_000)
+
+    assert ratio(lambda: mcvi.elbo_ratio(p.log_prob, q, n=20_000, rng=0, form="sample"), theirs, rounds=10) > 4
+
+
 FAMILIES = {
     "Normal": Normal(0.0, 1.0),
     "Laplace": Laplace(0.0, 1.0),

@@ -54,6 +54,9 @@ LOG1P_GRID = np.concatenate(
         [LARGEST, SMALLEST, -SMALLEST, np.nextafter(-1, 0)],
     ]
 )
+EXP2_GRID = np.concatenate(
+    [rng.uniform(-1021, 0, COUNT), rng.uniform(-3, 0, COUNT), -log_uniform(1e-18, 1), -np.arange(0, 1021.5, 0.5)]
+)
 EXPM1_GRID = np.concatenate(
     [
         rng.uniform(-40, 710, COUNT),
@@ -70,6 +73,7 @@ EXPM1_GRID = np.concatenate(
     ("name", "grid", "definition", "allowed"),
     [
         ("exp", EXP_GRID, mpmath.exp, 1.0),
+        ("exp2_nonpositive", EXP2_GRID, lambda y: mpmath.power(2, y), 1.0),
         ("log", LOG_GRID, mpmath.log, 1.0),
         ("log_positive", LOG_GRID[LOG_GRID >= NORMAL], mpmath.log, 1.0),
         ("log1p", LOG1P_GRID, mpmath.log1p, 1.5),
@@ -88,6 +92,11 @@ def test_errors_stay_below_the_stated_ulp_over_the_whole_range(name, grid, defin
 @pytest.mark.parametrize(
     ("name", "arguments", "expected"),
     [
+        (
+            "exp2_nonpositive",
+            [0.0, -1.0, -1021.0, -1022.0, -1e308, -np.inf, np.nan],
+            [1, 0.5, 2.0**-1021, 2.0**-1021, 2.0**-1021, 2.0**-1021, np.nan],
+        ),
         ("exp", [0.0, -0.0, np.inf, -np.inf, np.nan, 710.0, -746.0], [1, 1, np.inf, 0, np.nan, np.inf, 0]),
         (
             "log",
