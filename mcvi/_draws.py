@@ -1,5 +1,6 @@
 """Blocks of draws, and what the functions of an estimator make of them."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
@@ -9,7 +10,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from mcvi import _checks
-from mcvi._kernels.fused import log_weights, log_weights_at, log_weights_of, log_weights_under
+from mcvi._kernels import fused, fused_products
 from mcvi._kernels.reduce import all_below_infinity
 from mcvi._trace import is_traced, tracing, value_of
 from mcvi._typing import FloatArray, RNGLike
@@ -39,6 +40,8 @@ class Draws:
     block_draws: int = 2**14
     block_numbers: int = 2**17
     batch_shape: tuple[int, ...] = field(init=False)
+    #: How many numbers a draw holds.
+    elements: int = field(init=False)
     #: How many draws a block holds (a whole number of tiles), and how many blocks there are.
     rows: int = field(init=False)
     blocks: int = field(init=False)
@@ -57,10 +60,14 @@ class Draws:
     def __post_init__(self) -> None:
         # Plain attributes: a cached property costs microseconds on a fresh object, and a small n has few to spare.
         batch_shape = tuple(self.q.batch_shape)
-        elements = prod(batch_shape) * prod(self.q.event_shape)
-        unit = tile_rows(elements)
-        rows = max(unit, min(self.block_draws, self.block_numbers // max(elements, 1)) // unit * unit)
-        self.batch_shape, self.rows, self.blocks = batch_shape, rows, -(-self.n // rows)
+        self.batch_shape, self.elements = batch_shape, prod(batch_shape) * prod(self.q.event_shape)
+        self.rows = self.rows_of(self.block_numbers, self.block_draws)
+        self.blocks = -(-self.n // self.rows)
+
+    def rows_of(self, numbers: int, draws: int = sys.maxsize) -> int:
+        """Return how many rows make a whole number of tiles, at least one, of so many numbers and draws at most."""
+        unit = tile_rows(self.elements)
+        return max(unit, min(draws, numbers // max(self.elements, 1)) // unit * unit)
 
     @property
     def dtype(self) -> np.dtype[Any]:
@@ -217,7 +224,7 @@ def log_density(function: Any, name: str, q: Any) -> Function | LogDensity:
 def log_ratio(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
     """Return ``log_p - log_q``; -inf where `log_p` is, also where both are: p excludes that draw."""
     out = np.empty(log_p.shape)
-    log_weights_of((log_p.reshape(-1), log_q.reshape(-1)), 0, out.reshape(-1))
+    fused.log_weights_of((log_p.reshape(-1), log_q.reshape(-1)), 0, out.reshape(-1))
     return out
 
 
@@ -248,31 +255,38 @@ class LogWeight:
 
     def compiled(self, draws: Draws) -> tuple[Any, tuple[Any, ...]] | None:
         """Return a loop that weighs, and draws, at once, and its data, where the compiler knows what it needs."""
-        p = self.log_p.distribution if isinstance(self.log_p, LogDensity) else None
-        q = draws.q
-        if not (isinstance(p, Univariate) and isinstance(q, Univariate)):
+        q, p = _numbers(self.log_q), _numbers(self.log_p)
+        if q is None or p is None:
             return None
-        # A batch, or many numbers a draw, spread the calls from Python over as many numbers: no loop of its own yet.
-        if p.batch_shape != () or q.batch_shape != () or p.is_traced or q.is_traced:
-            return None
-        density_q, density_p = q._maths.scalar_density, p._maths.scalar_density
+        densities, tables, size = (q._maths.scalar_density, p._maths.scalar_density), (q._table, p._table), q.elements
         if draws.key is None:
             if draws.z.dtype != np.float64 or not draws.z.flags.c_contiguous:
                 return None
-            return log_weights_at(density_q, density_p), (draws.z, q._table, p._table)
+            z = draws.z.reshape(-1)
+            if size == 1:
+                return fused.log_weights_at(*densities), (z, *tables)
+            return fused_products.log_weights_at(*densities), (z, size, *tables)
         sampler = q._maths.sampler
         if not isinstance(sampler, FromNoise):
             return None
-        weigh = log_weights(sampler.noise, sampler.transport, q._maths.parameters, density_q, density_p, tile_rows(1))
-        return weigh, (draws.key.words, q._columns, q._table, p._table)
+        draw, tile = (sampler.noise, sampler.transport, q._maths.parameters), size * tile_rows(size)
+        if size == 1:
+            return fused.log_weights(*draw, *densities, tile), (draws.key.words, q._columns, *tables)
+        return fused_products.log_weights(*draw, *densities), (draws.key.words, size, tile, q._columns, *tables)
 
     def of_values(self, z: Any, log_p: FloatArray) -> tuple[Any, tuple[Any, ...]]:
         """Return a loop that weighs draws whose `log_p` is known, and its data; for a batch of one member."""
-        q = self.log_q.distribution if isinstance(self.log_q, LogDensity) else None
-        if isinstance(q, Univariate) and not q.is_traced and type(z) is np.ndarray and z.dtype == np.float64:
+        q = _numbers(self.log_q)
+        if q is not None and q.elements == 1 and type(z) is np.ndarray and z.dtype == np.float64:
             z = np.ascontiguousarray(z)
-            return log_weights_under(q._maths.scalar_density), (log_p.reshape(-1), z.reshape(-1), q._table)
-        return log_weights_of, (log_p.reshape(-1), self.log_q(z).reshape(-1))
+            return fused.log_weights_under(q._maths.scalar_density), (log_p.reshape(-1), z.reshape(-1), q._table)
+        return fused.log_weights_of, (log_p.reshape(-1), self.log_q(z).reshape(-1))
+
+
+def _numbers(density: Function | LogDensity) -> Univariate | None:
+    """Return the family of the numbers of a draw, where the density is their product and the compiler sees it."""
+    numbers = density.distribution._numbers if isinstance(density, LogDensity) else None
+    return numbers if numbers is not None and numbers.elements and not numbers.is_traced else None
 
 
 def _density_of(q: Any) -> Function | LogDensity:

@@ -13,7 +13,9 @@ from mcvi.accumulate import NOTHING_FOUND, Moments, NonFinite
 
 __all__ = ["MeanOfWeights", "Sums", "Sweep"]
 
-# Only a chunk of a compiled loop is held at a time: its blocks, of which tasks are made, are longer.
+# How many numbers are weighed and summed at a time: they fit the cache next to the core with their noise.
+_CHUNK = 2**12
+# A compiled loop holds a chunk at a time: its blocks, of which tasks are made, need not fit a cache.
 _COMPILED_BLOCK = 2**15
 _UNUSED = np.empty((4, 0))
 
@@ -64,12 +66,12 @@ class _State:
         self.far = np.empty((4, powers))
         self.mean, self.centred = (np.empty((3, 1)), np.empty((3, powers))) if sums.near else (_UNUSED, _UNUSED)
 
-    def add(self, weigh: Any, data: tuple[Any, ...], first: int, count: int) -> None:
-        """Add `count` draws, from number `first` of `data` on."""
+    def add(self, weigh: Any, data: tuple[Any, ...], first: int, count: int, rows: int = _CHUNK) -> None:
+        """Add `count` draws, from number `first` of `data` on, `rows` of them at a time."""
         tail = self.tail
         run = sweep(weigh, self.sums.near)
         run(
-            data, first, count, self.sums.scale, self.n, self.far, self.mean, self.centred,
+            data, first, count, rows, self.sums.scale, self.n, self.far, self.mean, self.centred,
             tail.signs, tail.keep, tail.values, tail.sizes, tail.floors,
         )  # fmt: skip
         self.n += count
@@ -99,8 +101,8 @@ class Sweep:
     def of(cls, draws: Draws, weight: LogWeight, sums: Sums, signs: tuple[int, ...]) -> Self:
         """Find out what the compiler sees."""
         compiled = weight.compiled(draws)
-        if compiled is not None and draws.n > _COMPILED_BLOCK:
-            draws = replace(draws, block_draws=_COMPILED_BLOCK)
+        if compiled is not None and draws.n * draws.elements > _COMPILED_BLOCK:
+            draws = replace(draws, block_draws=_COMPILED_BLOCK, block_numbers=_COMPILED_BLOCK)
         return cls(draws, weight, sums, signs, compiled)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -114,7 +116,7 @@ class Sweep:
         state = _State(self.sums, ColumnTail(self.draws.n, self.signs, count, floors))
         found = NOTHING_FOUND
         if self.compiled is not None:
-            state.add(*self.compiled, start, count)
+            state.add(*self.compiled, start, count, self.draws.rows_of(_CHUNK))
             if not state.is_below_infinity:
                 found = sum((self._look(block) for block in range(first, last)), found)
         else:

@@ -9,6 +9,7 @@ from autograd import numpy as anp
 
 import mcvi
 from mcvi.distributions import Dirichlet, Gamma, Independent, Laplace, Logistic, MultivariateNormalDiag, Normal, Uniform
+from mcvi.estimate import NonFiniteWarning
 from tests import naive
 from tests.statistics import assert_estimates
 
@@ -108,11 +109,61 @@ def test_the_fused_path_agrees_with_the_array_path_to_rounding(p, q):
         np.testing.assert_allclose([once.value, once.khat], [array[1].value, array[1].khat], rtol=1e-10)
 
 
-def test_independent_families_agree_on_both_paths():
-    q, p = Independent(Normal(np.zeros(4), 1.0), 1), Independent(Laplace(np.zeros(4), 1.0), 1)
-    fused = mcvi.renyi_ratio(p.log_prob, q, 0.5, n=20_000, rng=2)
-    array = mcvi.renyi_ratio(lambda z: p.log_prob(z), q, 0.5, n=20_000, rng=2)
-    assert float(fused) == pytest.approx(float(array), rel=1e-13)
+def product(family, shape, most):
+    """Return a family like `family` as one of events of a shape; no two of their numbers have the same parameters."""
+    shift = np.linspace(0.0, most, math.prod(shape)).reshape(shape)
+    return Independent(type(family)(**{name: value + shift for name, value in family.parameters.items()}), len(shape))
+
+
+# Each family with itself and with another: the loops are made of the same parts for every pair. A uniform target would
+# exclude every draw of 300 numbers.
+@pytest.mark.parametrize("shape", [(1,), (3,), (2, 5), (300,)], ids=str)
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [(FAMILIES[i], FAMILIES[j]) for i, j in [(0, 0), (1, 1), (2, 2), (3, 3), (1, 0), (2, 1), (0, 2), (0, 3)]],
+    ids=lambda family: type(family).__name__,
+)
+def test_the_fused_path_of_products_agrees_with_the_array_path_to_rounding(p, q, shape):
+    p, q, n = product(p, shape, 0.1), product(q, shape, 0.2), 100_000 // math.prod(shape)
+    alphas = [-1.0, 0.5, 1.0, 2.0]
+    fused = mcvi.renyi_curve(p.log_prob, q, alphas, n=n, rng=2)
+    array = mcvi.renyi_curve(lambda z: p.log_prob(z), q, alphas, n=n, rng=2)
+    for name in ("value", "standard_error", "bias", "ess", "khat"):
+        np.testing.assert_allclose(getattr(fused, name), getattr(array, name), rtol=1e-9, atol=1e-12)
+    z = q.sample(n, rng=2)
+    for given in (z, z[::-1][::-1], np.repeat(z, 2, axis=-1)[..., ::2], np.broadcast_to(z, z.shape)):
+        once = mcvi.renyi_ratio(p.log_prob, q, 0.5, z=given)
+        np.testing.assert_allclose([once.value, once.khat], [array[1].value, array[1].khat], rtol=1e-9)
+
+
+def test_products_of_every_kind_see_the_same_draws():
+    loc, scale = np.array([0.0, 1.0, -2.0]), np.array([1.0, 0.5, 2.0])
+    inner = Normal(loc, scale)
+    kinds = [Independent(inner, 1), MultivariateNormalDiag(loc, scale), Independent(Independent(inner, 1), 0)]
+    results = {
+        tuple(map(float, (e.value, e.standard_error, e.khat)))
+        for p in kinds
+        for q in kinds
+        for e in [mcvi.renyi_ratio(MultivariateNormalDiag(loc + 0.1, scale).log_prob, q, 0.5, n=50_000, rng=3)]
+    }
+    assert len(results) == 1
+
+
+def test_products_weigh_what_one_number_or_another_excludes():
+    # The target excludes z < 0 or z > 1, the proposal z < -1 or z > 3, and both keep a nan.
+    p, q = Independent(Uniform(np.zeros(2), 1.0), 1), Independent(Uniform(np.full(2, -1.0), 3.0), 1)
+    inside, by_p, by_both, apart = [0.5, 0.5], [0.5, -0.5], [0.5, -2.0], [-2.0, -0.5]
+    quarter = math.log(16.0)  # the log weight inside
+    for z, expected in [
+        ([inside, by_p], quarter - math.log(2.0)),
+        ([inside, by_both, apart, by_p], quarter - math.log(4.0)),
+    ]:
+        assert float(mcvi.renyi_ratio(p.log_prob, q, 0.0, z=z)) == pytest.approx(expected, rel=1e-15)
+    wider = Independent(Uniform(np.full(2, -5.0), 5.0), 1)
+    with pytest.warns(NonFiniteWarning, match="1 times in 2 values; first at draw 1"):
+        assert float(mcvi.renyi_ratio(wider.log_prob, q, 0.0, z=[inside, by_both])) == np.inf
+    with pytest.warns(NonFiniteWarning, match="1 times in 3 values; first at draw 1"):
+        assert math.isnan(mcvi.renyi_ratio(p.log_prob, q, 0.0, z=[inside, [np.nan, 0.5], by_p]))
 
 
 def test_elbo_is_minus_the_divergence_in_every_form():

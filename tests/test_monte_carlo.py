@@ -10,7 +10,7 @@ import pytest
 from autograd import grad
 
 import mcvi
-from mcvi.distributions import Laplace, Normal
+from mcvi.distributions import Independent, Laplace, Normal
 from tests.statistics import assert_estimates
 
 P, Q = Normal(1.0, 1.0), Normal(0.0, 2.0)
@@ -84,9 +84,11 @@ def test_float32_in_is_float32_out():
 
 # The same bits.
 
+PRODUCT_P, PRODUCT_Q = Independent(Normal(np.ones(7), 2.0), 1), Independent(Normal(np.zeros(7), 2.0), 1)
 ESTIMATORS = {
     "renyi fused": lambda **k: mcvi.renyi_ratio(P.log_prob, Q, 0.5, **k),
     "curve fused": lambda **k: mcvi.renyi_curve(P.log_prob, Q, [-1.0, 1.0, 1.0 + 1e-9, 2.0], **k),
+    "products fused": lambda **k: mcvi.renyi_ratio(PRODUCT_P.log_prob, PRODUCT_Q, 0.5, **k),
     "curve array": lambda **k: mcvi.renyi_curve(target, Q, [-1.0, 1.0, 1.0 + 1e-9, 2.0], **k),
     "elbo fused": lambda **k: mcvi.elbo_ratio(P.log_prob, Q, form="sample", **k),
     "renyi array": lambda **k: mcvi.renyi_ratio(target, Q, 0.5, **k),
@@ -107,7 +109,7 @@ def bits(estimate):
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_threads_do_not_change_a_bit(name):
     run = ESTIMATORS[name]
-    n = N if name != "batch" else N // 7
+    n = N // 7 if name in ("batch", "products fused") else N
     default = bits(run(n=n, rng=3))
     for workers in (1, 2, 4):
         with ThreadPoolExecutor(workers) as pool:
@@ -126,7 +128,7 @@ def test_threads_do_not_change_a_bit_of_longer_tasks():
 
 def test_processes_do_not_change_a_bit():
     with ProcessPoolExecutor(2) as pool:
-        for name in ("renyi fused", "curve fused", "renyi array", "expectation"):
+        for name in ("renyi fused", "products fused", "curve fused", "renyi array", "expectation"):
             run = ESTIMATORS[name]
             assert bits(run(n=N, rng=3, executor=pool)) == bits(run(n=N, rng=3))
 

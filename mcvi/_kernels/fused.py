@@ -13,7 +13,7 @@ from mcvi._kernels.jit import kernel, scalar
 
 
 @scalar
-def _log_ratio(above: float, below: float) -> float:
+def log_ratio(above: float, below: float) -> float:
     # A draw that p excludes has weight zero, also where q excludes it; a nan is kept.
     return above - (0.0 if above == -np.inf and below == -np.inf else below)
 
@@ -24,7 +24,7 @@ def log_weights_of(data: Any, first: int, out: Any) -> None:
     # Slices: an index `first + i`, which might be negative for all the compiler knows, keeps the loop scalar.
     log_p, log_q = data[0][first : first + out.size], data[1][first : first + out.size]
     for i in range(out.size):
-        out[i] = _log_ratio(log_p[i], log_q[i])
+        out[i] = log_ratio(log_p[i], log_q[i])
 
 
 @cache
@@ -38,7 +38,7 @@ def log_weights_under(q: tuple[Any, int]) -> Any:
         log_p, z = log_p[first : first + out.size], z[first : first + out.size]
         of_q = column(table_q, 0, constants_q)
         for i in range(out.size):
-            out[i] = _log_ratio(log_p[i], log_q(z[i], of_q))
+            out[i] = log_ratio(log_p[i], log_q(z[i], of_q))
 
     return weigh
 
@@ -59,7 +59,7 @@ def log_weights_at(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
         of_q = column(table_q, 0, constants_q)
         of_p = column(table_p, 0, constants_p)
         for i in range(out.size):
-            out[i] = _log_ratio(log_p(z[i], of_p), log_q(z[i], of_q))
+            out[i] = log_ratio(log_p(z[i], of_p), log_q(z[i], of_q))
 
     return weigh
 
@@ -95,6 +95,6 @@ def log_weights(
         noise(key[0], key[1], np.uint64(0), first // tile, tile, out)
         for i in range(out.size):
             z = transport(out[i], of_draw)
-            out[i] = _log_ratio(log_p(z, of_p), log_q(z, of_q))
+            out[i] = log_ratio(log_p(z, of_p), log_q(z, of_q))
 
     return weigh

@@ -17,9 +17,6 @@ from mcvi._kernels.reduce import (
 )
 from mcvi._kernels.tail import keep_largest
 
-# A whole number of tiles, which fits the cache next to the core with its noise.
-_CHUNK = 4096
-
 
 @cache
 def sweep(weigh: Any, near: bool) -> Any:
@@ -34,8 +31,8 @@ def sweep(weigh: Any, near: bool) -> Any:
 
     Notes
     -----
-    The kernel takes ``(data, first, count, scale, before, far, mean, centred, signs, keep, kept, sizes, floors)``. The
-    states after `before` draws are those of `log_moments`, `moments` and `centred_moments`, with a column for each
+    The kernel takes ``(data, first, count, rows, scale, before, far, mean, centred, signs, keep, kept, sizes, floors)``,
+    `rows` for how many draws make a chunk. The states after `before` draws are those of `log_moments`, `moments` and `centred_moments`, with a column for each
     power of the weights; the tails, a row a sign, those of `keep_largest`.
     """
 
@@ -44,6 +41,7 @@ def sweep(weigh: Any, near: bool) -> Any:
         data: Any,
         first: int,
         count: int,
+        rows: int,
         scale: Any,
         before: int,
         far: Any,
@@ -59,10 +57,10 @@ def sweep(weigh: Any, near: bool) -> Any:
             far[0], far[1:3], far[3] = -np.inf, 0.0, -np.inf
             mean[:2], mean[2:] = 0.0, -np.inf
             centred[:] = 0.0
-        chunk = np.empty(min(_CHUNK, count))
+        chunk = np.empty(min(rows, count))
         part = np.empty((4, 1))
-        for start in range(0, count, _CHUNK):
-            v = chunk[: min(_CHUNK, count - start)]
+        for start in range(0, count, rows):
+            v = chunk[: min(rows, count - start)]
             weigh(data, first + start, v)
             column = v.reshape(-1, 1)
             for j in range(scale.size):

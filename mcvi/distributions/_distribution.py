@@ -97,6 +97,11 @@ class Distribution:
         """How many numbers one draw holds, over the batch and the event."""
         return prod(self.batch_shape) * prod(self.event_shape)
 
+    @property
+    def _numbers(self) -> Any:
+        """The `Univariate` family whose batch is the numbers of a draw, if `log_prob` sums theirs; or None."""
+        return None
+
     # Draws
 
     def sample(self, n: int | None = None, *, rng: RNGLike = None) -> Any:

@@ -52,6 +52,10 @@ class Univariate(Distribution):
         """The shape to which the parameters broadcast."""
         return np.broadcast_shapes(*(np.shape(value_of(p)) for p in self.parameters.values()))
 
+    @property
+    def _numbers(self) -> "Univariate":
+        return self
+
     # Parameters and constants as tables whose columns are the members of the batch.
 
     @cached_property

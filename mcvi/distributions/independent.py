@@ -109,6 +109,10 @@ class Independent(Distribution):
             return self
         return Independent(self.distribution.untraced, self.reinterpreted_batch_ndims)
 
+    @property
+    def _numbers(self) -> Any:
+        return self.distribution._numbers if isinstance(self.distribution, Distribution) else None
+
     def _summed(self, log_density: Any) -> Any:
         """Sum over the axes that were taken from the batch."""
         axes = self.reinterpreted_batch_ndims

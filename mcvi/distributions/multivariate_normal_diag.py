@@ -61,6 +61,10 @@ class MultivariateNormalDiag(Distribution):
     def _elements(self) -> Normal:
         return Normal(self.loc, self.scale_diag)
 
+    @property
+    def _numbers(self) -> Normal:
+        return self._elements
+
     @cached_property
     def batch_shape(self) -> tuple[int, ...]:
         """The shape to which the batches of the parameters broadcast."""

@@ -1,0 +1,85 @@
+"""Log weights of draws of many numbers in one loop, for a pair of products of one-dimensional densities.
+
+The kernels stand in for those of `mcvi._kernels.fused`, with draws of `size` numbers each. A table has the constants of
+a number in its columns, those of one draw or of several side by side (`mcvi.distributions._maths.widen`).
+"""
+
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from mcvi._kernels.bits import column
+from mcvi._kernels.elementwise import in_place
+from mcvi._kernels.fused import log_ratio
+from mcvi._kernels.jit import kernel, scalar
+from mcvi._kernels.rows import group_sums
+
+
+@cache
+def _weigh(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
+    """Return a kernel that weighs the draws whose numbers stand in `z`."""
+    log_q, constants_q = q
+    log_p, constants_p = p
+
+    @scalar
+    def ratios(z: Any, table_q: Any, table_p: Any, out: Any) -> None:
+        for i in range(z.size):
+            out[i] = log_p(z[i], column(table_p, i, constants_p)) - log_q(z[i], column(table_q, i, constants_q))
+
+    @scalar
+    def ratio_of_sums(z: Any, first: int, table_q: Any, table_p: Any) -> float:
+        above, below = 0.0, 0.0
+        for i in range(z.size):
+            above += log_p(z[i], column(table_p, first + i, constants_p))
+            below += log_q(z[i], column(table_q, first + i, constants_q))
+        return log_ratio(above, below)
+
+    @kernel
+    def weigh(z: Any, size: int, table_q: Any, table_p: Any, out: Any) -> None:
+        length = table_q.shape[1]
+        terms = np.empty(min(length, z.size))
+        for start in range(0, z.size, length):
+            run = z[start : start + length]
+            draws = out[start // size : (start + run.size) // size]
+            ratios(run, table_q, table_p, terms)
+            group_sums(terms[: run.size], draws)
+            for i in range(draws.size):
+                # Of the sums of terms only a nan may differ from the ratio of two sums: a draw that p excludes in one
+                # number and q in another has weight zero.
+                if draws[i] != draws[i]:
+                    draws[i] = ratio_of_sums(run[i * size : (i + 1) * size], i * size, table_q, table_p)
+
+    return weigh
+
+
+@cache
+def log_weights_at(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
+    """Return a kernel that weighs given draws: `data` is ``(z, size, table_q, table_p)``."""
+    weigh_run = _weigh(q, p)
+
+    @kernel
+    def weigh(data: Any, first: int, out: Any) -> None:
+        z, size, table_q, table_p = data
+        weigh_run(z[first * size : (first + out.size) * size], size, table_q, table_p, out)
+
+    return weigh
+
+
+@cache
+def log_weights(noise: Any, transport: Any, parameters_q: int, q: tuple[Any, int], p: tuple[Any, int]) -> Any:
+    """Return a kernel that draws and weighs: `data` is ``((key0, key1), size, tile, parameters, table_q, table_p)``.
+
+    `tile` is how many numbers make a tile; the arguments are those of `mcvi._kernels.fused.log_weights`.
+    """
+    weigh_run, transport_in_place = _weigh(q, p), in_place(transport, parameters_q)
+
+    @kernel
+    def weigh(data: Any, first: int, out: Any) -> None:
+        key, size, tile, parameters, table_q, table_p = data
+        z = np.empty(out.size * size)
+        noise(key[0], key[1], np.uint64(0), first * size // tile, tile, z)
+        transport_in_place(z, parameters)
+        weigh_run(z, size, table_q, table_p, out)
+
+    return weigh
