@@ -221,19 +221,22 @@ def log_density(function: Any, name: str, q: Any) -> Function | LogDensity:
     return Function(function, name, shape)
 
 
-def log_ratio(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
+def _log_ratio(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
     """Return ``log_p - log_q``; -inf where `log_p` is, also where both are: p excludes that draw."""
     out = np.empty(log_p.shape)
     fused.log_weights_of((log_p.reshape(-1), log_q.reshape(-1)), 0, out.reshape(-1))
     return out
 
 
+_NO_TABLE = np.empty((0, 1))
+
+
 @dataclass(eq=False)
 class LogWeight:
-    """``log p(z) - log q(z)`` of a block of draws; -inf where p excludes a draw."""
+    """``log p(z) - log q(z)`` of a block of draws, or ``log p(z)`` alone; -inf where p excludes a draw."""
 
     log_p: Function | LogDensity
-    log_q: Function | LogDensity
+    log_q: Function | LogDensity | None
 
     @classmethod
     def of(cls, log_p: Any, q: Any, name: str = "log_p") -> Self:
@@ -243,22 +246,28 @@ class LogWeight:
     @property
     def name(self) -> str:
         """What a warning calls it."""
-        return f"{self.log_p.name}(z) - q.log_prob(z)"
+        return f"{self.log_p.name}(z) - q.log_prob(z)" if self.log_q is not None else self.log_p.name
 
     def __call__(self, z: Any) -> FloatArray:
         """Return a block ``(rows, columns)``."""
-        return log_ratio(self.log_p(z), self.log_q(z))
+        return self.of_known(z, self.log_p(z))
+
+    def of_known(self, z: Any, log_p: FloatArray) -> FloatArray:
+        """Return the same from the values of `log_p`."""
+        return log_p if self.log_q is None else _log_ratio(log_p, self.log_q(z))
 
     def traced(self, z: Any) -> Any:
         """Evaluate on the tape."""
-        return self.log_p.traced(z) - self.log_q.traced(z)
+        log_p = self.log_p.traced(z)
+        return log_p if self.log_q is None else log_p - self.log_q.traced(z)
 
     def compiled(self, draws: Draws) -> tuple[Any, tuple[Any, ...]] | None:
         """Return a loop that weighs, and draws, at once, and its data, where the compiler knows what it needs."""
-        q, p = _numbers(self.log_q), _numbers(self.log_p)
+        q, p = _numbers(_density_of(draws.q)), _numbers(self.log_p)
         if q is None or p is None:
             return None
-        densities, tables, size = (q._maths.scalar_density, p._maths.scalar_density), (q._table, p._table), q.elements
+        density_q, table_q = (q._maths.scalar_density, q._table) if self.log_q is not None else (fused.ONE, _NO_TABLE)
+        densities, tables, size = (density_q, p._maths.scalar_density), (table_q, p._table), q.elements
         if draws.key is None:
             if draws.z.dtype != np.float64 or not draws.z.flags.c_contiguous:
                 return None
@@ -276,6 +285,8 @@ class LogWeight:
 
     def of_values(self, z: Any, log_p: FloatArray) -> tuple[Any, tuple[Any, ...]]:
         """Return a loop that weighs draws whose `log_p` is known, and its data; for a batch of one member."""
+        if self.log_q is None:
+            return fused.log_weights_known, (log_p.reshape(-1),)
         q = _numbers(self.log_q)
         if q is not None and q.elements == 1 and type(z) is np.ndarray and z.dtype == np.float64:
             z = np.ascontiguousarray(z)

@@ -5,7 +5,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from mcvi._draws import Draws, LogWeight, log_ratio, watched, with_note
+from mcvi._draws import Draws, LogWeight, watched, with_note
 from mcvi._kernels.sweep import sweep
 from mcvi._tail import ColumnTail
 from mcvi._typing import FloatArray
@@ -141,4 +141,4 @@ class Sweep:
     def _look(self, block: int, *known: Any) -> NonFinite:
         """Look for nan and +inf in a block."""
         z, log_p, *_ = known or self._weighed(block)
-        return watched(log_ratio(log_p, self.weight.log_q(z)).reshape(-1, 1), self.draws, block, z)
+        return watched(self.weight.of_known(z, log_p).reshape(-1, 1), self.draws, block, z)

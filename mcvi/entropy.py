@@ -15,7 +15,6 @@ from mcvi._sweep import MeanOfWeights
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.estimate import Estimate
-from mcvi.monte_carlo import _moments
 
 __all__ = ["ELBOForms", "elbo_ratio", "entropy_shannon"]
 
@@ -126,13 +125,14 @@ def entropy_shannon(
     if exact is not None:
         return exact if is_traced(exact) else Estimate(exact, np.zeros_like(exact), method=_closed_form(p))
     draws = Draws.of(p, n, z, rng, "p")
-    density = log_density(p.log_prob, "p.log_prob", p)
+    weight = LogWeight(log_density(p.log_prob, "p.log_prob", p), None)
     try:
         if differentiating(p, draws.z):
             raise Traced
-        total = Pass(draws, (density,), _moments, threads=is_compiled(p.log_prob)).run(executor, progress)
+        work = Pass.of_weights(draws, weight, MeanOfWeights(), threads=is_compiled(p.log_prob))
+        total = work.run(executor, progress)
     except Traced:
-        return -anp.mean(density.traced(draws.whole()), axis=0)
+        return -anp.mean(weight.traced(draws.whole()), axis=0)
     (moments,) = total.sums
     return estimate_of(draws, 0.0 - moments.mean, moments.standard_error, method="mean of -log p over draws")
 
@@ -192,20 +192,16 @@ def elbo_ratio(
     """
     chosen = _form(form)
     draws = Draws.of(q, n, z, rng)
-    target = log_density(log_p, "log_p", q)
+    weight = LogWeight.of(log_p, q)
     exact = _closed_entropy(q, chosen)
-    function = target if exact is not None else LogWeight.of(log_p, q)
+    if exact is not None:
+        weight = LogWeight(weight.log_p, None)
     try:
         if differentiating(q, draws.z, log_p) or is_traced(exact):
             raise Traced
-        threads = is_compiled(log_p)
-        if isinstance(function, LogWeight):
-            work = Pass.of_weights(draws, function, MeanOfWeights(), threads=threads)
-        else:
-            work = Pass(draws, (function,), _moments, threads=threads)
-        total = work.run(executor, progress)
+        total = Pass.of_weights(draws, weight, MeanOfWeights(), threads=is_compiled(log_p)).run(executor, progress)
     except Traced:
-        mean = anp.mean(function.traced(draws.whole()), axis=0)
+        mean = anp.mean(weight.traced(draws.whole()), axis=0)
         mean = mean if exact is None else mean + exact
         return mean if np.shape(value_of(mean)) == draws.batch_shape else mean + np.zeros(draws.batch_shape)
     (moments,) = total.sums

@@ -18,6 +18,23 @@ def log_ratio(above: float, below: float) -> float:
     return above - (0.0 if above == -np.inf and below == -np.inf else below)
 
 
+@scalar
+def _log_one(z: float, constants: Any) -> float:
+    return 0.0
+
+
+#: In the place of a density of q: leaves `log_p` alone.
+ONE = (_log_one, 0)
+
+
+@kernel
+def log_weights_known(data: Any, first: int, out: Any) -> None:
+    """Take log weights that are known."""
+    log_w = data[0][first : first + out.size]
+    for i in range(out.size):
+        out[i] = log_w[i]
+
+
 @kernel
 def log_weights_of(data: Any, first: int, out: Any) -> None:
     """Weigh draws whose log densities ``(log_p, log_q)`` are known."""

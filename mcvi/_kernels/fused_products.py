@@ -37,7 +37,7 @@ def _weigh(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
 
     @kernel
     def weigh(z: Any, size: int, table_q: Any, table_p: Any, out: Any) -> None:
-        length = table_q.shape[1]
+        length = table_p.shape[1]
         terms = np.empty(min(length, z.size))
         for start in range(0, z.size, length):
             run = z[start : start + length]

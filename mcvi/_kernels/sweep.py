@@ -31,9 +31,10 @@ def sweep(weigh: Any, near: bool) -> Any:
 
     Notes
     -----
-    The kernel takes ``(data, first, count, rows, scale, before, far, mean, centred, signs, keep, kept, sizes, floors)``,
-    `rows` for how many draws make a chunk. The states after `before` draws are those of `log_moments`, `moments` and `centred_moments`, with a column for each
-    power of the weights; the tails, a row a sign, those of `keep_largest`.
+    The kernel takes
+    ``(data, first, count, rows, scale, before, far, mean, centred, signs, keep, kept, sizes, floors)``;
+    `rows` draws make a chunk. The states after `before` draws are those of `log_moments`, `moments` and
+    `centred_moments`, with a column for each power of the weights; the tails, a row a sign, those of `keep_largest`.
     """
 
     @kernel
