@@ -10,7 +10,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from mcvi import _checks
-from mcvi._kernels import fused, fused_products
+from mcvi._kernels import fused, fused_tables
 from mcvi._kernels.reduce import all_below_infinity
 from mcvi._trace import is_traced, tracing, value_of
 from mcvi._typing import FloatArray, RNGLike
@@ -40,7 +40,8 @@ class Draws:
     block_draws: int = 2**14
     block_numbers: int = 2**17
     batch_shape: tuple[int, ...] = field(init=False)
-    #: How many numbers a draw holds.
+    #: How many members the batch has, and how many numbers a draw holds.
+    columns: int = field(init=False)
     elements: int = field(init=False)
     #: How many draws a block holds (a whole number of tiles), and how many blocks there are.
     rows: int = field(init=False)
@@ -60,7 +61,8 @@ class Draws:
     def __post_init__(self) -> None:
         # Plain attributes: a cached property costs microseconds on a fresh object, and a small n has few to spare.
         batch_shape = tuple(self.q.batch_shape)
-        self.batch_shape, self.elements = batch_shape, prod(batch_shape) * prod(self.q.event_shape)
+        self.batch_shape, self.columns = batch_shape, prod(batch_shape)
+        self.elements = self.columns * prod(self.q.event_shape)
         self.rows = self.rows_of(self.block_numbers, self.block_draws)
         self.blocks = -(-self.n // self.rows)
 
@@ -267,24 +269,25 @@ class LogWeight:
         if q is None or p is None:
             return None
         density_q, table_q = (q._maths.scalar_density, q._table) if self.log_q is not None else (fused.ONE, _NO_TABLE)
-        densities, tables, size = (density_q, p._maths.scalar_density), (table_q, p._table), q.elements
+        densities, tables = (density_q, p._maths.scalar_density), (table_q, p._table_of(q.batch_shape))
+        size = prod(draws.q.event_shape)
         if draws.key is None:
             if draws.z.dtype != np.float64 or not draws.z.flags.c_contiguous:
                 return None
             z = draws.z.reshape(-1)
-            if size == 1:
+            if q.elements == 1:
                 return fused.log_weights_at(*densities), (z, *tables)
-            return fused_products.log_weights_at(*densities), (z, size, *tables)
+            return fused_tables.log_weights_at(*densities), (z, size, *tables)
         sampler = q._maths.sampler
         if not isinstance(sampler, FromNoise):
             return None
-        draw, tile = (sampler.noise, sampler.transport, q._maths.parameters), size * tile_rows(size)
-        if size == 1:
+        draw, tile = (sampler.noise, sampler.transport, q._maths.parameters), q.elements * tile_rows(q.elements)
+        if q.elements == 1:
             return fused.log_weights(*draw, *densities, tile), (draws.key.words, q._columns, *tables)
-        return fused_products.log_weights(*draw, *densities), (draws.key.words, size, tile, q._columns, *tables)
+        return fused_tables.log_weights(*draw, *densities), (draws.key.words, size, tile, q._columns, *tables)
 
     def of_values(self, z: Any, log_p: FloatArray) -> tuple[Any, tuple[Any, ...]]:
-        """Return a loop that weighs draws whose `log_p` is known, and its data; for a batch of one member."""
+        """Return a loop that weighs draws whose `log_p` is known, and its data."""
         if self.log_q is None:
             return fused.log_weights_known, (log_p.reshape(-1),)
         q = _numbers(self.log_q)

@@ -1,4 +1,4 @@
-"""One pass over the draws: evaluate, accumulate, keep the tail, watch for what is not finite, merge."""
+"""One pass over the draws: what its parts give, how they are run and merged, and what it warns of."""
 
 import sys
 from collections.abc import Callable
@@ -7,21 +7,20 @@ from dataclasses import dataclass
 from functools import cache
 from math import prod
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 from warnings import warn
 
 import numpy as np
 
 from mcvi import _checks
-from mcvi._draws import Draws, LogWeight, watched, with_note
-from mcvi._parallel import fold, reduce_blocks
-from mcvi._sweep import Sums, Sweep
-from mcvi._tail import ColumnTail, Tail, TailBuilder
+from mcvi._draws import Draws
+from mcvi._parallel import reduce_blocks
+from mcvi._tail import Tail
 from mcvi._typing import FloatArray
-from mcvi.accumulate import NOTHING_FOUND, NonFinite
+from mcvi.accumulate import NonFinite
 from mcvi.estimate import NonFiniteWarning, ZeroWeightWarning
 
-__all__ = ["Pass", "Total", "warn_of_non_finite", "warn_of_zero_weights"]
+__all__ = ["Task", "Total", "run", "warn_of_non_finite", "warn_of_zero_weights"]
 
 
 @dataclass(eq=False)
@@ -44,108 +43,57 @@ class Total:
         )
 
 
-@dataclass(eq=False)
-class Pass:
-    """What to do with each block of draws; calling it does so for a run of blocks.
+class Task(Protocol):
+    """What to do with the blocks of draws."""
+
+    draws: Draws
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a warning calls each of the functions that are watched."""
+        ...
+
+    def __call__(self, first: int, last: int, floors: FloatArray | None) -> Total:
+        """Return the merged result of blocks `first` to ``last - 1``; `floors` is what earlier ones say of the tail."""
+        ...
+
+
+def run(
+    task: Task,
+    *,
+    threads: bool,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], Any] | None = None,
+) -> Total:
+    """Do all blocks, and warn once if the values of some function were nan or +inf.
 
     Parameters
     ----------
-    draws
-        Where the blocks come from.
-    functions
-        Each turns a block of draws into values with as many rows.
-    accumulate
-        Turns those values, as ``(rows, columns)``, into a tuple of accumulators.
-    tails
-        Keep the largest of each of these signs times the first function's values: its columns, once for each sign.
+    task
+        `Sweep` or `Blocks`.
     threads
         Whether threads of our own may share the work: only where every function is compiled. A user's Python
         function is never called from two threads at once, unless the user hands over an executor.
+    executor, progress
+        Of the user.
     """
+    draws = task.draws
+    _checks.executor(executor)
+    report = None
+    if progress is not None:
+        notify = _checks.function(progress, "progress")
 
-    draws: Draws
-    functions: tuple[Any, ...]
-    accumulate: Callable[..., tuple[Any, ...]]
-    tails: tuple[int, ...] = ()
-    threads: bool = False
-    #: Takes the place of all of the above.
-    sweep: Sweep | None = None
+        def report(blocks: int) -> None:
+            notify(min(draws.first(blocks), draws.n), draws.n)
 
-    @classmethod
-    def of_weights(
-        cls, draws: Draws, weight: LogWeight, sums: Sums, tails: tuple[int, ...] = (), threads: bool = False
-    ) -> Self:
-        """Return a pass over log weights alone: without a batch, all that follows them is one compiled loop."""
-        if prod(draws.batch_shape) != 1:
-            return cls(draws, (weight,), sums, tails, threads)
-        sweep = Sweep.of(draws, weight, sums, tails)
-        return cls(sweep.draws, (weight,), sums, tails, threads, sweep)
-
-    def __call__(self, first: int, last: int, floors: FloatArray | None) -> Total:
-        """Return the merged result of blocks `first` to ``last - 1``."""
-        if self.sweep is not None:
-            sums, non_finite, tail = self.sweep(first, last, floors)
-            return Total(sums, (1,), (non_finite,), tail)
-        builder = self._builder(first, last, floors) if self.tails else None
-        total = fold(self._block(block, builder) for block in range(first, last))
-        if builder is None:
-            return total
-        return Total(total.sums, total.shape, total.non_finite, builder.tail())
-
-    def _builder(self, first: int, last: int, floors: FloatArray | None) -> ColumnTail | TailBuilder:
-        draws = self.draws
-        if prod(draws.batch_shape) == 1:
-            return ColumnTail(draws.n, self.tails, min(draws.first(last), draws.n) - draws.first(first), floors)
-        return TailBuilder(draws.n, len(self.tails) * prod(draws.batch_shape), floors)
-
-    def _block(self, block: int, builder: ColumnTail | TailBuilder | None) -> Total:
-        try:
-            z = self.draws.block(block)
-            values = [function(z) for function in self.functions]
-        except Exception as error:
-            with_note(self.draws, block, error)
-            raise
-        shape = values[-1].shape[1:]
-        flat = [value.reshape(len(value), -1) for value in values]
-        sums = self.accumulate(*flat)
-        if len(flat) == 1 and all(part.is_below_infinity for part in sums):
-            non_finite: tuple[NonFinite, ...] = (NOTHING_FOUND,)
-        else:
-            non_finite = tuple(watched(value, self.draws, block, z) for value in flat)
-        if isinstance(builder, ColumnTail):
-            builder.push(flat[0])
-        elif builder is not None:
-            signed = [flat[0] if sign > 0 else -flat[0] for sign in self.tails]
-            builder.push(signed[0] if len(signed) == 1 else np.hstack(signed))
-        return Total(sums, shape, non_finite)
-
-    def run(self, executor: Executor | None = None, progress: Callable[[int, int], Any] | None = None) -> Total:
-        """Do all blocks, and warn once if the values of some function were nan or +inf."""
-        draws = self.draws
-        _checks.executor(executor)
-        report = None
-        if progress is not None:
-            notify = _checks.function(progress, "progress")
-
-            def report(blocks: int) -> None:
-                notify(min(draws.first(blocks), draws.n), draws.n)
-
-        if self.sweep is None and draws.blocks > 1:
-            _keep_memory()
-        total = reduce_blocks(
-            self,
-            draws.blocks,
-            threads=self.threads,
-            executor=executor,
-            hint=_raise_floors if self.tails else None,
-            progress=report,
-        )
-        for found in total.non_finite:
-            if found.count:
-                names = [function.name for function in self.functions]
-                warn_of_non_finite(dict(zip(names, total.non_finite, strict=True)), draws.n * prod(total.shape))
-                break
-        return total
+    if draws.blocks > 1:
+        _keep_memory()
+    total = reduce_blocks(task, draws.blocks, threads=threads, executor=executor, hint=_raise_floors, progress=report)
+    for found in total.non_finite:
+        if found.count:
+            warn_of_non_finite(dict(zip(task.names, total.non_finite, strict=True)), draws.n * prod(total.shape))
+            break
+    return total
 
 
 @cache

@@ -51,15 +51,6 @@ class PowerSums:
     near: CentredMoments | None = None
     mean: Moments | None = None
 
-    @classmethod
-    def of(cls, log_w: FloatArray, power: Power) -> "PowerSums":
-        """Sum a block."""
-        far = LogMoments.of(log_w, power.strength)
-        if not power.small:
-            return cls(power, far)
-        mean = Moments.of(log_w)
-        return cls(power, far, CentredMoments.of(log_w, power.strength, mean.mean), mean)
-
     def __add__(self, other: "PowerSums") -> "PowerSums":
         near = None if self.near is None or other.near is None else self.near + other.near
         mean = None if self.mean is None or other.mean is None else self.mean + other.mean
@@ -103,32 +94,24 @@ class Powers:
         self.members = members
         first = members[0]
         if len(members) == 1:
-            self.scale, self.near, self.signs = first.strength, first.small, first.signs
+            self.scale, self.near, self.signs = first.strength.reshape(1, -1), first.small, first.signs
         else:
-            #: The factors of the log weights, for a batch of one member.
-            self.scale = np.concatenate([power.strength for power in members])
+            #: The factors of the log weights: a row a power, a column a member of the batch.
+            self.scale = np.stack([power.strength for power in members])
             #: Whether some power is small.
             self.near = any(power.small for power in members)
             #: The signs that occur, each once.
             self.signs = tuple(dict.fromkeys(sign for power in members for sign in power.signs))
 
-    def __call__(self, log_w: FloatArray) -> tuple[PowerSums, ...]:
-        """Return the sums of a block for each power."""
-        return tuple(PowerSums.of(log_w, power) for power in self.members)
-
     def read(self, n: int, far: FloatArray, mean: FloatArray, centred: FloatArray) -> tuple[PowerSums, ...]:
-        """Return the sums for each power, from states with a column a power."""
+        """Return the sums for each power, from the states that the compiled loop left."""
         sums = []
         for j, power in enumerate(self.members):
-            part = PowerSums(power, LogMoments(n, power.strength, _column(far, j)))
+            part = PowerSums(power, LogMoments(n, power.strength, far[j]))
             if power.small:
-                part.near, part.mean = CentredMoments(n, power.strength, _column(centred, j)), Moments(n, mean)
+                part.near, part.mean = CentredMoments(n, power.strength, centred[j]), Moments(n, mean)
             sums.append(part)
         return tuple(sums)
-
-
-def _column(state: FloatArray, j: int) -> FloatArray:
-    return state if state.shape[1] == 1 else np.ascontiguousarray(state[:, j : j + 1])
 
 
 @dataclass(eq=False)

@@ -1,4 +1,4 @@
-"""Log weights of one column, weighed, summed and searched for their tail in one compiled call for a run of blocks."""
+"""Log weights, weighed, summed and searched for their tail in one compiled call for a run of blocks."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Protocol, Self
@@ -7,17 +7,19 @@ import numpy as np
 
 from mcvi._draws import Draws, LogWeight, watched, with_note
 from mcvi._kernels.sweep import sweep
-from mcvi._tail import ColumnTail
+from mcvi._pass import Total
+from mcvi._tail import TailBuilder
 from mcvi._typing import FloatArray
-from mcvi.accumulate import NOTHING_FOUND, Moments, NonFinite
+from mcvi.accumulate import NOTHING_FOUND, Moments, NonFinite, all_below_infinity
 
 __all__ = ["MeanOfWeights", "Sums", "Sweep"]
 
-# How many numbers are weighed and summed at a time: they fit the cache next to the core with their noise.
-_CHUNK = 2**12
+# How many numbers are weighed and summed at a time: they fit the cache next to the core with their noise. And of a
+# batch so many rows, if they are not too long, because each chunk is merged member by member.
+_CHUNK, _CHUNK_ROWS, _LONGEST_CHUNK = 2**12, 16, 2**20
 # A compiled loop holds a chunk at a time: its blocks, of which tasks are made, need not fit a cache.
 _COMPILED_BLOCK = 2**15
-_UNUSED = np.empty((4, 0))
+_NO_MEAN, _NONE_CENTRED = np.empty((3, 0)), np.empty((0, 3, 0))
 
 
 class Sums(Protocol):
@@ -25,7 +27,7 @@ class Sums(Protocol):
 
     @property
     def scale(self) -> FloatArray:
-        """The powers of the weights that are summed."""
+        """The powers of the weights that are summed: a row a power, a column a member of the batch."""
         ...
 
     @property
@@ -33,24 +35,18 @@ class Sums(Protocol):
         """Whether the mean of the log weights is wanted, and sums about it for each power."""
         ...
 
-    def __call__(self, log_w: FloatArray) -> tuple[Any, ...]:
-        """Return the accumulators of a block ``(rows, columns)``."""
-        ...
-
     def read(self, n: int, far: FloatArray, mean: FloatArray, centred: FloatArray) -> tuple[Any, ...]:
-        """Return the accumulators of the states that the compiled loop left, a column a power."""
+        """Return the accumulators of the states that the compiled loop left."""
         ...
 
 
 class MeanOfWeights:
     """The mean of the log weights."""
 
-    scale = np.empty(0)
     near = True
 
-    def __call__(self, log_w: FloatArray) -> tuple[Moments]:
-        """Return the accumulators of a block ``(rows, columns)``."""
-        return (Moments.of(log_w),)
+    def __init__(self, columns: int) -> None:
+        self.scale = np.empty((0, columns))
 
     def read(self, n: int, far: FloatArray, mean: FloatArray, centred: FloatArray) -> tuple[Moments]:
         """Return the accumulators of the states that the compiled loop left."""
@@ -60,31 +56,34 @@ class MeanOfWeights:
 class _State:
     """Sums and tails that grow draw by draw."""
 
-    def __init__(self, sums: Sums, tail: ColumnTail) -> None:
+    def __init__(self, sums: Sums, tail: TailBuilder) -> None:
         self.sums, self.tail, self.n = sums, tail, 0
-        powers = sums.scale.size
-        self.far = np.empty((4, powers))
-        self.mean, self.centred = (np.empty((3, 1)), np.empty((3, powers))) if sums.near else (_UNUSED, _UNUSED)
+        powers, columns = sums.scale.shape
+        self.far = np.empty((powers, 4, columns))
+        if sums.near:
+            self.mean, self.centred = np.empty((3, columns)), np.empty((powers, 3, columns))
+        else:
+            self.mean, self.centred = _NO_MEAN, _NONE_CENTRED
 
-    def add(self, weigh: Any, data: tuple[Any, ...], first: int, count: int, rows: int = _CHUNK) -> None:
+    def add(self, weigh: Any, data: tuple[Any, ...], first: int, count: int, rows: int) -> None:
         """Add `count` draws, from number `first` of `data` on, `rows` of them at a time."""
         tail = self.tail
         run = sweep(weigh, self.sums.near)
         run(
             data, first, count, rows, self.sums.scale, self.n, self.far, self.mean, self.centred,
-            tail.signs, tail.keep, tail.values, tail.sizes, tail.floors,
+            tail.factors, tail.keep, tail.values, tail.sizes, tail.floors,
         )  # fmt: skip
         self.n += count
 
     @property
     def is_below_infinity(self) -> bool:
         """Whether no log weight was nan or +inf."""
-        return (self.far[3, 0] if self.far.size else self.mean[2, 0]) < np.inf  # type: ignore[no-any-return]
+        return all_below_infinity(self.far[0, 3] if len(self.far) else self.mean[2])
 
 
 @dataclass(eq=False)
 class Sweep:
-    """Weigh and sum runs of blocks of draws without a batch.
+    """Weigh and sum runs of blocks of draws.
 
     Where the compiler sees both families, a run is one call; a user's Python function is called a block at a time.
     """
@@ -98,10 +97,10 @@ class Sweep:
     compiled: tuple[Any, tuple[Any, ...]] | None
 
     @classmethod
-    def of(cls, draws: Draws, weight: LogWeight, sums: Sums, signs: tuple[int, ...]) -> Self:
+    def of(cls, draws: Draws, weight: LogWeight, sums: Sums, signs: tuple[int, ...] = ()) -> Self:
         """Find out what the compiler sees."""
         compiled = weight.compiled(draws)
-        if compiled is not None and draws.n * draws.elements > _COMPILED_BLOCK:
+        if compiled is not None and draws.columns == 1 and draws.n * draws.elements > _COMPILED_BLOCK:
             draws = replace(draws, block_draws=_COMPILED_BLOCK, block_numbers=_COMPILED_BLOCK)
         return cls(draws, weight, sums, signs, compiled)
 
@@ -109,24 +108,37 @@ class Sweep:
         # A loop is found again by its families: on its own it would be compiled anew.
         return type(self).of, (self.draws, self.weight, self.sums, self.signs)
 
-    def __call__(self, first: int, last: int, floors: FloatArray | None) -> tuple[tuple[Any, ...], NonFinite, Any]:
-        """Return the sums of blocks `first` to ``last - 1``, what was nan or +inf, and the tail."""
+    @property
+    def names(self) -> tuple[str]:
+        """What a warning calls the weights."""
+        return (self.weight.name,)
+
+    def __call__(self, first: int, last: int, floors: FloatArray | None) -> Total:
+        """Return the merged result of blocks `first` to ``last - 1``."""
         start = self.draws.first(first)
         count = min(self.draws.first(last), self.draws.n) - start
-        state = _State(self.sums, ColumnTail(self.draws.n, self.signs, count, floors))
+        columns = self.draws.columns
+        state = _State(self.sums, TailBuilder(self.draws.n, columns, self.signs, count, floors))
+        rows = self._chunk()
         found = NOTHING_FOUND
         if self.compiled is not None:
-            state.add(*self.compiled, start, count, self.draws.rows_of(_CHUNK))
+            state.add(*self.compiled, start, count, rows)
             if not state.is_below_infinity:
                 found = sum((self._look(block) for block in range(first, last)), found)
         else:
             for block in range(first, last):
                 z, log_p, weigh, data = self._weighed(block)
-                state.add(weigh, data, 0, len(z))
+                state.add(weigh, data, 0, len(z), rows)
                 if not state.is_below_infinity:
                     found += self._look(block, z, log_p)
         tail = state.tail.tail() if self.signs else None
-        return self.sums.read(count, state.far, state.mean, state.centred), found, tail
+        return Total(self.sums.read(count, state.far, state.mean, state.centred), (columns,), (found,), tail)
+
+    def _chunk(self) -> int:
+        draws = self.draws
+        if draws.columns == 1:
+            return draws.rows_of(_CHUNK)
+        return draws.rows_of(min(max(_CHUNK, _CHUNK_ROWS * draws.elements), _LONGEST_CHUNK))
 
     def _weighed(self, block: int) -> tuple[Any, ...]:
         """Return the draws of a block, their `log_p`, the loop that weighs them, and its data."""
@@ -141,4 +153,4 @@ class Sweep:
     def _look(self, block: int, *known: Any) -> NonFinite:
         """Look for nan and +inf in a block."""
         z, log_p, *_ = known or self._weighed(block)
-        return watched(self.weight.of_known(z, log_p).reshape(-1, 1), self.draws, block, z)
+        return watched(self.weight.of_known(z, log_p).reshape(-1, self.draws.columns), self.draws, block, z)

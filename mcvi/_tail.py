@@ -10,16 +10,12 @@ from mcvi._kernels import tail as kernels
 from mcvi._typing import FloatArray
 from mcvi.diagnostics import LONGEST_KEPT_TAIL, khat_of_tail, tail_length
 
-__all__ = ["ColumnTail", "Tail", "TailBuilder", "kept_length"]
+__all__ = ["Tail", "TailBuilder", "kept_length"]
 
-# So few draws are all kept, and selected from when someone looks at the k-hat.
-SELECTED_LATER = 4096
-# A selection costs more than a little memory: it waits until so many times what is needed has come together.
-_MOST_KEPT = 4
-# What must be free before another stride of numbers is looked at.
-_ROOM = 512
-_NO_FLOORS = np.full(2, -np.inf)
-_SIGNS = {signs: np.array(signs, np.float64) for signs in [(), (1,), (-1,), (1, -1), (-1, 1)]}
+# A selection costs more than a little memory: it waits until so many numbers of a column have come together, and so
+# many times what is needed. But of all columns no more than `_LITTLE` numbers, if that is twice what is needed.
+_ENOUGH, _TIMES, _LITTLE = 4096, 4, 2**21
+_FACTORS = {signs: np.array(signs, np.float64) for signs in [(), (1,), (-1,), (1, -1), (-1, 1)]}
 
 
 @lru_cache(maxsize=256)
@@ -28,113 +24,97 @@ def kept_length(n: int) -> int:
     return min(min(tail_length(n), LONGEST_KEPT_TAIL) + 1, n)
 
 
+def _most_kept(rows: int, total: int) -> int:
+    """Return how many numbers of each of several rows wait for a selection."""
+    keep = kept_length(total)
+    return max(2 * keep, min(max(_TIMES * keep, _ENOUGH), _LITTLE // max(rows, 1)))
+
+
 @dataclass(frozen=True)
 class Tail:
     """The largest log weights of each column: as many as a k-hat for `total` draws needs, and one more.
 
-    nan is passed over. `values` is ``(columns, as many or more)``: up to four times as many are kept, and all where
-    there are few, until somebody looks at the k-hat. A part of the draws may have fewer; a column with fewer than the
-    others is filled up with -inf.
+    nan is passed over. Some more are kept, and all where there are few, until somebody looks at the k-hat. A part of
+    the draws may have fewer; a column with fewer than the others is filled up with -inf.
     """
 
     total: int
-    values: FloatArray
+    #: Arrays ``(columns, some)``, side by side once somebody looks.
+    parts: tuple[FloatArray, ...]
+    #: A number that is not above its column's floor cannot be among the largest.
+    floors: FloatArray
 
     def __add__(self, other: Self) -> Self:
-        keep = kept_length(self.total)
-        both = np.concatenate([self.values, other.values], axis=1)
-        if both.shape[1] > _MOST_KEPT * keep:
-            both = both[:, : kernels.prune(both, keep)].copy()
-        return replace(self, values=both)
+        both = replace(self, parts=self.parts + other.parts, floors=np.maximum(self.floors, other.floors))
+        if sum(part.shape[1] for part in both.parts) <= _most_kept(len(both.floors), self.total):
+            return both
+        values = both.values
+        longest = kernels.prune(values, kept_length(self.total), both.floors)
+        return replace(both, parts=(values[:, :longest].copy(),))
 
-    @property
-    def floors(self) -> FloatArray:
-        """The smallest number kept of each column: one not above it cannot be among the largest."""
-        if self.values.shape[1] < kept_length(self.total):
-            return np.full(len(self.values), -np.inf)
-        return np.ascontiguousarray(self.values.min(axis=1))
+    @cached_property
+    def values(self) -> FloatArray:
+        """All that is kept, ``(columns, as many as needed or more)``."""
+        return np.concatenate(self.parts, axis=1)
 
     @cached_property
     def khat(self) -> FloatArray:
         """The k-hat of each column's weights."""
         keep = kept_length(self.total)
         # Exactly as many as belong: how many more were kept depends on how the work was cut.
-        return np.atleast_1d(khat_of_tail(np.sort(self.values, axis=1)[:, -keep:].T, self.total))
+        largest = np.partition(self.values, -keep, axis=1)[:, -keep:]
+        return np.atleast_1d(khat_of_tail(np.sort(largest, axis=1).T, self.total))
 
     def columns(self, index: Any) -> "Tail":
         """Return the tail of some columns."""
-        return replace(self, values=self.values[index])
+        return replace(self, parts=(self.values[index],), floors=self.floors[index])
 
     def times(self, scale: FloatArray) -> "Tail":
         """Return the tail of the weights raised to the power `scale` > 0, one a column."""
         with np.errstate(invalid="ignore"):
-            return replace(self, values=np.where(self.values == -np.inf, -np.inf, self.values * scale[:, None]))
-
-
-class ColumnTail:
-    """Collects the tails of one column of numbers: of the numbers times each of some signs.
-
-    The arrays are those of the kernel `keep_largest`, a row a sign.
-    """
-
-    def __init__(self, total: int, signs: tuple[int, ...], count: int, floors: FloatArray | None = None) -> None:
-        self.total, self.keep = total, kept_length(total)
-        self.signs = _SIGNS[signs]
-        room = count if total <= SELECTED_LATER else min(count, _MOST_KEPT * self.keep + _ROOM)
-        self.values = np.empty((len(signs), room))
-        self.sizes = np.zeros(len(signs), np.int64)
-        self.floors = (_NO_FLOORS[: len(signs)] if floors is None else floors).copy()
-
-    def push(self, block: FloatArray) -> None:
-        """Add the numbers of a block."""
-        flat = block.reshape(-1)
-        for row, sign in enumerate(self.signs):
-            self.sizes[row], self.floors[row] = kernels.keep_largest(
-                flat, sign, self.keep, self.values[row], self.sizes[row], self.floors[row]
-            )
-
-    def tail(self) -> Tail:
-        """Return what was collected."""
-        sizes = self.sizes.tolist()
-        size = max(sizes)
-        if len(sizes) > 1:
-            for row, used in enumerate(sizes):
-                self.values[row, used:size] = -np.inf
-        return Tail(self.total, self.values if size == self.values.shape[1] else self.values[:, :size].copy())
+            values = np.where(self.values == -np.inf, -np.inf, self.values * scale[:, None])
+        return replace(self, parts=(values,), floors=self.floors * scale)
 
 
 class TailBuilder:
-    """Collects the tail of each of several columns of a run of blocks."""
+    """Collects the tails of columns of numbers: of the numbers times each of some signs, one sign after the other.
 
-    def __init__(self, total: int, columns: int, floors: FloatArray | None = None) -> None:
-        self.total, self.keep = total, kept_length(total)
-        self._columns = columns
-        # Blocks as they came, as long as they hold no more rows than are kept in any case: of many columns a run of
-        # blocks is only a few rows.
-        self._rows: list[FloatArray] = []
-        self._floors = np.full(columns, -np.inf) if floors is None else floors.copy()
-        self._sizes = np.zeros(columns, np.int64)
-        self._values = np.empty((columns, 0))
+    Parameters
+    ----------
+    total
+        How many numbers a column has in all.
+    columns, signs
+        How many columns, and by which signs their numbers are multiplied.
+    count
+        How many numbers of each column will come here.
+    floors
+        What is known already: of each sign's columns, a number that at least as many exceed as are kept.
+    """
+
+    def __init__(
+        self, total: int, columns: int, signs: tuple[int, ...], count: int, floors: FloatArray | None = None
+    ) -> None:
+        self.total, self.keep, self.factors = total, kept_length(total), _FACTORS[signs]
+        rows = len(signs) * columns
+        room = min(count, _most_kept(rows, total) + kernels.slack(columns))
+        # As the kernel `keep_largest` takes them, for each sign.
+        self.values = np.empty((len(signs), columns, room))
+        self.sizes = np.zeros((len(signs), columns), np.int64)
+        self.floors = np.empty((len(signs), columns))
+        self.floors[...] = -np.inf if floors is None else floors.reshape(self.floors.shape)
 
     def push(self, block: FloatArray) -> None:
         """Add the rows of a block."""
-        if not self._values.size:
-            if sum(map(len, self._rows)) + len(block) <= self.keep:
-                self._rows.append(block.copy())
-                return
-            self._values = np.empty((self._columns, 2 * self.keep + 1))
-            for rows in self._rows:
-                kernels.push(rows, self.keep, self._values, self._sizes, self._floors)
-            self._rows = []
-        kernels.push(block, self.keep, self._values, self._sizes, self._floors)
+        for sign, *state in zip(self.factors, self.values, self.sizes, self.floors, strict=True):
+            kernels.keep_largest(block, sign, self.keep, *state)
 
     def tail(self) -> Tail:
         """Return what was collected."""
-        if self._rows:
-            rows = np.concatenate(self._rows)
-            return Tail(self.total, np.ascontiguousarray(np.where(np.isnan(rows), -np.inf, rows).T))
-        values = np.full((self._columns, self.keep), -np.inf)
-        for column, (size, kept) in enumerate(zip(self._sizes, self._values, strict=True)):
-            largest = kept[:size] if size <= self.keep else np.partition(kept[:size], size - self.keep)[-self.keep :]
-            values[column, : len(largest)] = largest
-        return Tail(self.total, values)
+        sizes, room = self.sizes.reshape(-1), self.values.shape[2]
+        values = self.values.reshape(len(sizes), room)
+        if len(sizes) == 1:  # a small n has no microsecond to spare for a maximum
+            longest = sizes.item()
+        else:
+            longest = sizes.max(initial=0)
+            kernels.fill(values, sizes, longest)
+        return Tail(self.total, (values if longest == room else values[:, :longest].copy(),), self.floors.reshape(-1))

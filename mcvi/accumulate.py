@@ -24,7 +24,8 @@ __all__ = [
 ]
 
 
-def _all_below_infinity(largest: FloatArray) -> bool:
+def all_below_infinity(largest: FloatArray) -> bool:
+    """Tell whether no number is nan or +inf."""
     # An array of one number takes a microsecond of NumPy's time, and the number itself none.
     return largest.item() < np.inf if largest.size == 1 else bool((largest < np.inf).all())
 
@@ -56,7 +57,7 @@ class Moments:
     @property
     def is_below_infinity(self) -> bool:
         """Whether no number was nan or +inf."""
-        return _all_below_infinity(self.state[2])
+        return all_below_infinity(self.state[2])
 
     @property
     def largest(self) -> FloatArray:
@@ -94,7 +95,7 @@ class LogMoments:
     @property
     def is_below_infinity(self) -> bool:
         """Whether no `v` was nan or +inf."""
-        return _all_below_infinity(self.state[3])
+        return all_below_infinity(self.state[3])
 
     @property
     def largest(self) -> FloatArray:

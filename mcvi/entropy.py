@@ -9,9 +9,9 @@ from autograd import numpy as anp
 
 from mcvi import _checks
 from mcvi._draws import Draws, LogWeight, Traced, is_compiled, log_density
-from mcvi._pass import Pass, warn_of_zero_weights
+from mcvi._pass import run, warn_of_zero_weights
 from mcvi._readout import differentiating, estimate_of
-from mcvi._sweep import MeanOfWeights
+from mcvi._sweep import MeanOfWeights, Sweep
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.estimate import Estimate
@@ -129,8 +129,8 @@ def entropy_shannon(
     try:
         if differentiating(p, draws.z):
             raise Traced
-        work = Pass.of_weights(draws, weight, MeanOfWeights(), threads=is_compiled(p.log_prob))
-        total = work.run(executor, progress)
+        work = Sweep.of(draws, weight, MeanOfWeights(draws.columns))
+        total = run(work, threads=is_compiled(p.log_prob), executor=executor, progress=progress)
     except Traced:
         return -anp.mean(weight.traced(draws.whole()), axis=0)
     (moments,) = total.sums
@@ -199,7 +199,8 @@ def elbo_ratio(
     try:
         if differentiating(q, draws.z, log_p) or is_traced(exact):
             raise Traced
-        total = Pass.of_weights(draws, weight, MeanOfWeights(), threads=is_compiled(log_p)).run(executor, progress)
+        work = Sweep.of(draws, weight, MeanOfWeights(draws.columns))
+        total = run(work, threads=is_compiled(log_p), executor=executor, progress=progress)
     except Traced:
         mean = anp.mean(weight.traced(draws.whole()), axis=0)
         mean = mean if exact is None else mean + exact

@@ -8,9 +8,10 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
+from mcvi._blocks import Blocks
 from mcvi._draws import Draws, Function, LogWeight, Traced, is_compiled, log_density
 from mcvi._gradients import importance_mean, log_mean_power, score_term, self_normalized_mean
-from mcvi._pass import Pass, warn_of_zero_weights
+from mcvi._pass import run, warn_of_zero_weights
 from mcvi._readout import differentiating, estimate_of
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, FloatArray, LogDensity, Progress, RNGLike
@@ -94,7 +95,8 @@ def expectation(
         # The values alone do not show whether the parameters of a user's distribution are traced.
         if is_traced(draws.z) or draws.of_traced:
             raise Traced
-        total = Pass(draws, (values,), _moments, threads=is_compiled(f)).run(executor, progress)
+        work = Blocks(draws, (values,), _moments)
+        total = run(work, threads=is_compiled(f), executor=executor, progress=progress)
     except Traced:
         if gradient == "pathwise":
             mean = anp.mean(values.traced(draws.whole()), axis=0)
@@ -169,8 +171,9 @@ def expectation_importance_sampler(
     try:
         if differentiating(sampling_dist_q, draws.z, log_p):
             raise Traced
-        work = Pass(draws, (weight, values), _signed_moments, (1,), threads=is_compiled(f) and is_compiled(log_p))
-        total = work.run(executor, progress)
+        work = Blocks(draws, (weight, values), _signed_moments, (1,))
+        threads = is_compiled(f) and is_compiled(log_p)
+        total = run(work, threads=threads, executor=executor, progress=progress)
     except Traced:
         z = draws.whole()
         return importance_mean(values.traced(z), weight.traced(z))
@@ -243,8 +246,9 @@ def expectation_importance_sampler_logspace(
     try:
         if differentiating(sampling_dist_q, draws.z, log_p, log_f):
             raise Traced
-        work = Pass(draws, (weight,), _log_moments, (1,), threads=is_compiled(log_f) and is_compiled(log_p))
-        total = work.run(executor, progress)
+        work = Blocks(draws, (weight,), _log_moments, (1,))
+        threads = is_compiled(log_f) and is_compiled(log_p)
+        total = run(work, threads=threads, executor=executor, progress=progress)
     except Traced:
         return log_mean_power(weight.traced(draws.whole()), np.ones(draws.batch_shape))
     (weights,) = total.sums
@@ -316,8 +320,9 @@ def expectation_self_normalized(
     try:
         if differentiating(sampling_dist_q, draws.z, log_p):
             raise Traced
-        work = Pass(draws, (weight, values), _weighted_moments, (1,), threads=is_compiled(f) and is_compiled(log_p))
-        total = work.run(executor, progress)
+        work = Blocks(draws, (weight, values), _weighted_moments, (1,))
+        threads = is_compiled(f) and is_compiled(log_p)
+        total = run(work, threads=threads, executor=executor, progress=progress)
     except Traced:
         z = draws.whole()
         return self_normalized_mean(values.traced(z), weight.traced(z))

@@ -10,9 +10,10 @@ from autograd import numpy as anp
 from mcvi import _checks
 from mcvi._draws import Draws, LogWeight, Traced, is_compiled
 from mcvi._gradients import log_mean_power
-from mcvi._pass import Pass, warn_of_non_finite, warn_of_zero_weights
+from mcvi._pass import run, warn_of_non_finite, warn_of_zero_weights
 from mcvi._powers import Power, Powers, PowerSums, PowerTail, Tails
 from mcvi._readout import differentiating, estimate_of
+from mcvi._sweep import Sweep
 from mcvi._tail import Tail
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
@@ -232,8 +233,8 @@ def _renyi(
         if traced or is_traced(*alphas):
             raise Traced
         powers = Powers([Power.of(1.0 - alpha, draws.batch_shape) for alpha in alphas])
-        work = Pass.of_weights(draws, weight, powers, tails=powers.signs, threads=threads)
-        total = work.run(executor, progress)
+        work = Sweep.of(draws, weight, powers, powers.signs)
+        total = run(work, threads=threads, executor=executor, progress=progress)
     except Traced:
         log_w = weight.traced(draws.whole())
         return [log_mean_power(log_w, 1.0 - alpha + np.zeros(draws.batch_shape)) for alpha in alphas]

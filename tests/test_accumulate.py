@@ -1,6 +1,7 @@
 """Accumulators against their slow twins: values, merging, and what is not finite."""
 
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from mcvi._parallel import fold
-from mcvi._tail import ColumnTail, TailBuilder, kept_length
+from mcvi._tail import TailBuilder, kept_length
 from mcvi.accumulate import (
     CentredMoments,
     LogMoments,
@@ -162,8 +163,9 @@ def test_near_order_one_no_digit_is_lost(power):
     assert float(total.scaled_log_mean[0]) == pytest.approx(expected, abs=1e-14)
 
 
-@pytest.mark.parametrize("columns", [1, 3])
-@pytest.mark.parametrize("n", [1, 4, 100, 2000, 60_000])
+@pytest.mark.parametrize(
+    ("n", "columns"), [*product([1, 4, 100, 2000, 60_000], [1, 3, 40]), (1000, 64), (20_000, 127), (1000, 3000)]
+)
 def test_the_tail_holds_the_largest(n, columns):
     rng = np.random.default_rng(n)
     v = np.round(rng.standard_t(2, size=(n, columns)), 2)  # with ties
@@ -171,7 +173,7 @@ def test_the_tail_holds_the_largest(n, columns):
     builders = []
     for part in np.array_split(v, 3) if n > 3 else [v]:
         floors = builders[-1].tail().floors if builders else None
-        builders.append(TailBuilder(n, columns, floors))
+        builders.append(TailBuilder(n, columns, (1,), len(part), floors))
         for block in np.array_split(part, 4):
             builders[-1].push(np.ascontiguousarray(block))
     total = fold(builder.tail() for builder in builders)
@@ -185,7 +187,7 @@ def test_a_few_rows_of_many_columns_are_kept_as_they_came():
     v[0, 0] = np.nan
     tails = []
     for run in np.array_split(v, 20):
-        builder = TailBuilder(300, 50, np.full(50, -np.inf))
+        builder = TailBuilder(300, 50, (1,), len(run), np.full(50, -np.inf))
         for block in np.array_split(run, 3):
             builder.push(block)
         tails.append(builder.tail())
@@ -223,7 +225,7 @@ def test_a_column_keeps_the_largest_in_whatever_order_they_come(order, n, signs)
     v = _orders(n)[order]
     tails = []
     for part in np.array_split(v, 3):
-        builder = ColumnTail(n, signs, len(part), tails[-1].floors if tails else None)
+        builder = TailBuilder(n, 1, signs, len(part), tails[-1].floors if tails else None)
         for block in np.array_split(part, 5):
             builder.push(block[:, None])
         tails.append(builder.tail())
@@ -233,6 +235,22 @@ def test_a_column_keeps_the_largest_in_whatever_order_they_come(order, n, signs)
         expected = naive.largest(sign * v[~np.isnan(v)], keep)
         np.testing.assert_array_equal(np.sort(row)[::-1][: expected.size], expected)
         assert len(row) <= max(4096, 4 * keep)
+
+
+@pytest.mark.parametrize("signs", [(1,), (1, -1)])
+def test_columns_that_come_in_different_orders_each_keep_their_largest(signs):
+    n = 20_000
+    v = np.column_stack([*_orders(n).values()] * 8)  # 72 of them
+    builders = []
+    for part in np.array_split(v, 2):
+        builders.append(TailBuilder(n, 72, signs, len(part), builders[-1].tail().floors if builders else None))
+        for block in np.array_split(part, 7):
+            builders[-1].push(np.ascontiguousarray(block))
+    rows = fold(builder.tail() for builder in builders).values.reshape(len(signs), 72, -1)
+    for sign, of_sign in zip(signs, rows, strict=True):
+        for column, row in zip(v.T, of_sign, strict=True):
+            expected = naive.largest(sign * column[~np.isnan(column)], kept_length(n))
+            np.testing.assert_array_equal(np.sort(row)[::-1][: expected.size], expected)
 
 
 def test_the_first_value_that_is_not_finite_is_remembered():

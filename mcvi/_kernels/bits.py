@@ -46,14 +46,19 @@ def maximum(typing_context: Any, a: Any, b: Any) -> Any:
 
 @intrinsic
 def mask_above(typing_context: Any, x: Any, start: Any, sign: Any, floor: Any) -> Any:
-    """Return 64 bits: bit `i` tells whether ``sign * x[start + i] > floor``; `x` is flat and contiguous."""
-    if x.layout != "C" or x.ndim != 1 or x.dtype != types.float64:
-        raise TypeError(f"mask_above takes a flat, contiguous array of float64; got {x}.")
+    """Return 64 bits: bit `i` tells whether ``sign * x[start + i] > floor``; of an array `floor`, ``floor[start + i]``.
+
+    Arrays are flat and contiguous.
+    """
+    floors = isinstance(floor, types.Array)
+    for array in (x, floor) if floors else (x,):
+        if array.layout != "C" or array.ndim != 1 or array.dtype != types.float64:
+            raise TypeError(f"mask_above takes flat, contiguous arrays of float64; got {array}.")
 
     def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         from numba.np.arrayobj import make_array
 
-        array, start, *numbers = args
+        array, start, sign, limit = args
         double, word = ir.DoubleType(), ir.IntType(64)
         vector = ir.VectorType(double, 64)
 
@@ -62,13 +67,15 @@ def mask_above(typing_context: Any, x: Any, start: Any, sign: Any, floor: Any) -
             everywhere = ir.Constant(ir.VectorType(ir.IntType(32), 64), [0] * 64)
             return builder.shuffle_vector(first, first, everywhere)
 
-        sign, floor = map(repeated, numbers)
-        pointer = builder.gep(make_array(x)(context, builder, array).data, [start])
-        values = builder.load(builder.bitcast(pointer, vector.as_pointer()), align=8)
-        above = builder.fcmp_ordered(">", builder.fmul(sign, values), floor)
+        def loaded(kind: Any, array: Any) -> Any:
+            pointer = builder.gep(make_array(kind)(context, builder, array).data, [start])
+            return builder.load(builder.bitcast(pointer, vector.as_pointer()), align=8)
+
+        values = builder.fmul(repeated(sign), loaded(x, array))
+        above = builder.fcmp_ordered(">", values, loaded(floor, limit) if floors else repeated(limit))
         return builder.bitcast(above, word)
 
-    return types.uint64(x, types.intp, types.float64, types.float64), codegen
+    return types.uint64(x, types.intp, types.float64, floor if floors else types.float64), codegen
 
 
 @intrinsic

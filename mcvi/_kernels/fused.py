@@ -1,6 +1,7 @@
 """Log weights in one loop, with or without their draws, for a pair of families that the compiler sees whole.
 
-Each kernel here sets `out` to the log weights of the draws from number `first` on; `data` holds where they come from.
+Each kernel here sets `out` to the log weights from number `first` on, counted over the members of the batch of each
+draw; `data` holds where they come from.
 """
 
 from functools import cache

@@ -19,7 +19,7 @@ SMALL_POWER = 0.1
 
 _RUN = 256
 # From so many columns on, a loop over them vectorises; of fewer, each is copied out and summed alone.
-_MANY = 32
+MANY = 32
 
 
 @kernel(sums=True)
@@ -57,7 +57,7 @@ def log_moments(v: Any, scale: Any, out: Any) -> None:
     zero; nan is kept; with m = +inf the sums are those of the infinite terms alone.
     """
     rows, columns = v.shape
-    if columns < _MANY:
+    if columns < MANY:
         for j in range(columns):
             flat = v.reshape(-1) if columns == 1 else v[:, j].copy()
             s = scale[j]
@@ -188,7 +188,7 @@ def _square_deviations(v: Any, centre: float) -> float:
 def moments(v: Any, out: Any) -> None:
     """Set rows of `out` to the mean, the sum of squared deviations from it, and the largest; nan is kept in all."""
     rows, columns = v.shape
-    if columns < _MANY:
+    if columns < MANY:
         for j in range(columns):
             flat = v.reshape(-1) if columns == 1 else v[:, j].copy()
             mean = _sum(flat) / rows

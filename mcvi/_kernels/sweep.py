@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.jit import kernel
+from mcvi._kernels.jit import kernel, scalar
 from mcvi._kernels.reduce import (
     SMALL_POWER,
     centred_moments,
@@ -16,6 +16,14 @@ from mcvi._kernels.reduce import (
     moments,
 )
 from mcvi._kernels.tail import keep_largest
+
+
+@scalar
+def _some_small(scale: Any) -> bool:
+    for s in scale:
+        if s != 0.0 and abs(s) < SMALL_POWER:
+            return True
+    return False
 
 
 @cache
@@ -32,9 +40,10 @@ def sweep(weigh: Any, near: bool) -> Any:
     Notes
     -----
     The kernel takes
-    ``(data, first, count, rows, scale, before, far, mean, centred, signs, keep, kept, sizes, floors)``;
-    `rows` draws make a chunk. The states after `before` draws are those of `log_moments`, `moments` and
-    `centred_moments`, with a column for each power of the weights; the tails, a row a sign, those of `keep_largest`.
+    ``(data, first, count, rows, scale, before, far, mean, centred, signs, keep, kept, sizes, floors)``, where `rows`
+    draws make a chunk, and `scale` is ``(powers, columns)``, a column for each member of the batch. The states after
+    `before` draws are those of `log_moments` and `centred_moments`, one for each power, and of `moments`; the tails
+    those of `keep_largest`, one for each sign.
     """
 
     @kernel
@@ -54,36 +63,34 @@ def sweep(weigh: Any, near: bool) -> Any:
         sizes: Any,
         floors: Any,
     ) -> None:
+        powers, columns = scale.shape
         if before == 0:
-            far[0], far[1:3], far[3] = -np.inf, 0.0, -np.inf
+            far[:, 0], far[:, 1:3], far[:, 3] = -np.inf, 0.0, -np.inf
             mean[:2], mean[2:] = 0.0, -np.inf
             centred[:] = 0.0
-        chunk = np.empty(min(rows, count))
-        part = np.empty((4, 1))
+        chunk = np.empty(min(rows, count) * columns)
+        part = np.empty((4, columns))
         for start in range(0, count, rows):
-            v = chunk[: min(rows, count - start)]
-            weigh(data, first + start, v)
-            column = v.reshape(-1, 1)
-            for j in range(scale.size):
-                state = far[:, j : j + 1]
-                log_moments(column, scale[j : j + 1], part)
-                merge_log_moments(state, part, state)
+            many = min(rows, count - start)
+            flat = chunk[: many * columns]
+            weigh(data, (first + start) * columns, flat)
+            v = flat.reshape(many, columns)
+            for j in range(powers):
+                log_moments(v, scale[j], part)
+                merge_log_moments(far[j], part, far[j])
             if near:
                 total = before + start
-                moments(column, part)
-                merge_moments(mean, float(total), part, float(v.size), mean)
-                for j in range(scale.size):
-                    if scale[j] == 0.0 or abs(scale[j]) >= SMALL_POWER:
+                moments(v, part)
+                merge_moments(mean, float(total), part, float(many), mean)
+                for j in range(powers):
+                    if not _some_small(scale[j]):
                         continue
-                    state = centred[:, j : j + 1]
-                    power = scale[j : j + 1]
-                    centre = mean[0] if total == 0 else state[0]
-                    centred_moments(column, power, centre, part)
+                    centred_moments(v, scale[j], mean[0] if total == 0 else centred[j, 0], part)
                     if total == 0:
-                        state[:, 0] = part[:3, 0]
+                        centred[j] = part[:3]
                     else:
-                        merge_centred_moments(state, part, float(v.size), power, state)
+                        merge_centred_moments(centred[j], part, float(many), scale[j], centred[j])
             for j in range(signs.size):
-                sizes[j], floors[j] = keep_largest(v, signs[j], keep, kept[j], sizes[j], floors[j])
+                keep_largest(v, signs[j], keep, kept[j], sizes[j], floors[j])
 
     return run

@@ -6,12 +6,18 @@ import numpy as np
 
 from mcvi._kernels.bits import lowest_bit, mask_above
 from mcvi._kernels.jit import kernel, scalar
+from mcvi._kernels.reduce import MANY
 
-_ONE = np.uint64(1)
-# Room is made before each stride, not before each number.
-_STRIDE = 512
+_ONE, _ALL = np.uint64(1), np.uint64(2**64 - 1)
+# Room is made before each stride of a column, or each run of rows of many, not before each number.
+_STRIDE, _ROWS = 256, 64
 # How many of the kept numbers a floor is guessed from.
 _SAMPLE = 256
+
+
+def slack(columns: int) -> int:
+    """Return how much more room than for what is kept a row of `keep_largest` needs."""
+    return 2 * (_STRIDE if columns < MANY else _ROWS)
 
 
 @kernel
@@ -80,52 +86,104 @@ def _prune(values: Any, size: int, keep: int) -> tuple[int, float]:
 
 
 @kernel
-def prune(values: Any, keep: int) -> int:
-    """Cut each row to its `keep` largest and some more, filled up with -inf; return the length of the longest."""
+def prune(values: Any, keep: int, floors: Any) -> int:
+    """Cut each row to its `keep` largest and some more, filled up with -inf; return the length of the longest.
+
+    `floors` are raised.
+    """
     longest = keep
     sizes = np.empty(values.shape[0], np.int64)
     for j in range(values.shape[0]):
-        sizes[j], _ = _prune(values[j], values.shape[1], keep)
+        sizes[j], raised = _prune(values[j], values.shape[1], keep)
+        floors[j] = max(floors[j], raised)
         longest = max(longest, sizes[j])
-    for j in range(values.shape[0]):
-        values[j, sizes[j] : longest] = -np.inf
+    fill(values, sizes, longest)
     return longest
 
 
 @kernel
-def keep_largest(t: Any, sign: float, keep: int, values: Any, size: int, floor: float) -> tuple[int, float]:
-    """Append the numbers of ``sign * t``, a flat array, above `floor` to ``values[:size]``; nan is passed over.
+def fill(values: Any, sizes: Any, length: int) -> None:
+    """Set what lies beyond the size of each row, up to `length`, to -inf."""
+    for j in range(values.shape[0]):
+        values[j, sizes[j] : length] = -np.inf
 
-    Where there is no more room, `values` is cut to its `keep` largest and some more, and `floor` raised. Return both,
-    the size first.
-    """
+
+@scalar
+def _append_all(t: Any, sign: float, values: Any, size: int) -> int:
+    for i in range(t.size):
+        x = sign * t[i]
+        values[size + i] = x if x == x else -np.inf
+    return size + t.size
+
+
+@kernel
+def _keep_of_one(t: Any, sign: float, keep: int, values: Any, size: int, floor: float) -> tuple[int, float]:
     for start in range(0, t.size, _STRIDE):
         stride = t[start : start + _STRIDE]
         if size + stride.size > values.size:
             size, raised = _prune(values, size, keep)
             floor = max(floor, raised)
         if floor == -np.inf:
-            for i in range(stride.size):
-                x = sign * stride[i]
-                values[size + i] = x if x == x else -np.inf
-            size += stride.size
+            size = _append_all(stride, sign, values, size)
         else:
             size = _append_above(stride, sign, floor, values, size)
     return size, floor
 
 
 @kernel
-def push(t: Any, keep: int, values: Any, sizes: Any, floors: Any) -> None:
-    """Add the rows of `t` above ``floors`` to ``values[column, :sizes[column]]``; nan is passed over.
+def _append_row(t: Any, sign: float, floors: Any, values: Any, sizes: Any) -> None:
+    """Append the numbers of ``sign * t`` that are above their floor, each to its own row of `values`."""
+    first = 0
+    while first < t.size:
+        # The last 64 begin before the end of those before them, whose bits are cleared.
+        start = min(first, max(t.size - 64, 0))
+        if t.size >= 64:
+            hits = mask_above(t, start, sign, floors) & (_ALL << np.uint64(first - start))
+        else:
+            hits = np.uint64(0)
+            for j in range(t.size):
+                hits |= np.uint64(sign * t[j] > floors[j]) << np.uint64(j)
+        while hits:
+            j = start + lowest_bit(hits)
+            values[j, sizes[j]] = sign * t[j]
+            sizes[j] += 1
+            hits &= hits - _ONE
+        first = start + 64
 
-    When a column is full it is cut to its `keep` largest and its floor is raised.
+
+@kernel
+def _keep_of_many(t: Any, sign: float, keep: int, values: Any, sizes: Any, floors: Any) -> None:
+    columns = t.shape[1]
+    limits = np.empty(columns)
+    for start in range(0, len(t), _ROWS):
+        run = t[start : start + _ROWS]
+        some = False
+        for j in range(columns):
+            if sizes[j] + len(run) > values.shape[1]:
+                sizes[j], raised = _prune(values[j], sizes[j], keep)
+                floors[j] = max(floors[j], raised)
+            limits[j] = floors[j]
+            if floors[j] == -np.inf:
+                sizes[j] = _append_all(run[:, j], sign, values[j], sizes[j])
+                limits[j] = np.inf
+            else:
+                some = True
+        if some:
+            for i in range(len(run)):
+                _append_row(run[i], sign, limits, values, sizes)
+
+
+@kernel
+def keep_largest(t: Any, sign: float, keep: int, values: Any, sizes: Any, floors: Any) -> None:
+    """Append the numbers of each column of ``sign * t`` that are above its floor to ``values[column, :sizes[column]]``.
+
+    nan is passed over. Where there is no more room, `values` is cut to its `keep` largest and some more, and the floor
+    raised: a row has room for all numbers that will come, or for `keep` and `slack` at least.
     """
-    for i in range(t.shape[0]):
-        for j in range(t.shape[1]):
-            if t[i, j] > floors[j]:
-                values[j, sizes[j]] = t[i, j]
-                sizes[j] += 1
-                if sizes[j] == values.shape[1]:
-                    select_largest(values[j], sizes[j], keep)
-                    sizes[j] = keep
-                    floors[j] = values[j, :keep].min()
+    columns = t.shape[1]
+    if columns >= MANY:
+        _keep_of_many(t, sign, keep, values, sizes, floors)
+        return
+    for j in range(columns):
+        flat = t.reshape(-1) if columns == 1 else t[:, j].copy()
+        sizes[j], floors[j] = _keep_of_one(flat, sign, keep, values[j], sizes[j], floors[j])

@@ -66,6 +66,12 @@ class Univariate(Distribution):
     def _table(self) -> FloatArray:
         return self._maths.prepared(self._columns)
 
+    def _table_of(self, batch_shape: tuple[int, ...]) -> FloatArray:
+        """Return the table of constants for a wider batch."""
+        if batch_shape == self.batch_shape:
+            return self._table
+        return self._maths.prepared(widen(_columns(self._maths, list(self._parameters()), batch_shape)))
+
     def _draw(self, key: Key, first: int, count: int) -> FloatArray:
         return self._filled(key, first, count, self._columns)
 

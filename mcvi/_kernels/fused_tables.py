@@ -1,7 +1,8 @@
-"""Log weights of draws of many numbers in one loop, for a pair of products of one-dimensional densities.
+"""Log weights of draws of many numbers in one loop: of the members of a batch, each a product of densities of numbers.
 
-The kernels stand in for those of `mcvi._kernels.fused`, with draws of `size` numbers each. A table has the constants of
-a number in its columns, those of one draw or of several side by side (`mcvi.distributions._maths.widen`).
+The kernels stand in for those of `mcvi._kernels.fused`, where a weight belongs to `size` numbers that stand side by
+side. A table has the constants of a number in its columns, those of one draw or of several
+(`mcvi.distributions._maths.widen`).
 """
 
 from functools import cache
@@ -16,14 +17,22 @@ from mcvi._kernels.jit import kernel, scalar
 from mcvi._kernels.rows import group_sums
 
 
+@scalar
+def _has_nan(x: Any) -> bool:
+    found = 0
+    for i in range(x.size):
+        found += x[i] != x[i]
+    return found > 0
+
+
 @cache
 def _weigh(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
-    """Return a kernel that weighs the draws whose numbers stand in `z`."""
+    """Return a kernel that weighs draws whose numbers stand in `z`, which begins at the first column of the tables."""
     log_q, constants_q = q
     log_p, constants_p = p
 
     @scalar
-    def ratios(z: Any, table_q: Any, table_p: Any, out: Any) -> None:
+    def differences(z: Any, table_q: Any, table_p: Any, out: Any) -> None:
         for i in range(z.size):
             out[i] = log_p(z[i], column(table_p, i, constants_p)) - log_q(z[i], column(table_q, i, constants_q))
 
@@ -41,14 +50,18 @@ def _weigh(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
         terms = np.empty(min(length, z.size))
         for start in range(0, z.size, length):
             run = z[start : start + length]
-            draws = out[start // size : (start + run.size) // size]
-            ratios(run, table_q, table_p, terms)
-            group_sums(terms[: run.size], draws)
-            for i in range(draws.size):
-                # Of the sums of terms only a nan may differ from the ratio of two sums: a draw that p excludes in one
-                # number and q in another has weight zero.
-                if draws[i] != draws[i]:
-                    draws[i] = ratio_of_sums(run[i * size : (i + 1) * size], i * size, table_q, table_p)
+            weights = out[start // size : (start + run.size) // size]
+            if size == 1:
+                differences(run, table_q, table_p, weights)
+            else:
+                differences(run, table_q, table_p, terms)
+                group_sums(terms[: run.size], weights)
+            # Only a nan may differ from the ratio of the two sums: p may exclude a draw that q excludes as well.
+            if not _has_nan(weights):
+                continue
+            for i in range(weights.size):
+                if weights[i] != weights[i]:
+                    weights[i] = ratio_of_sums(run[i * size : (i + 1) * size], i * size, table_q, table_p)
 
     return weigh
 
