@@ -6,7 +6,7 @@ from typing import Any
 
 from mcvi._draws import Draws, watched, with_note
 from mcvi._parallel import fold
-from mcvi._pass import Total
+from mcvi._pass import Total, keep_memory
 from mcvi._tail import TailBuilder
 from mcvi._typing import FloatArray
 from mcvi.accumulate import NOTHING_FOUND, NonFinite
@@ -43,6 +43,8 @@ class Blocks:
     def __call__(self, first: int, last: int, floors: FloatArray | None) -> Total:
         """Return the merged result of blocks `first` to ``last - 1``."""
         draws = self.draws
+        if draws.blocks > 1:
+            keep_memory()
         count = min(draws.first(last), draws.n) - draws.first(first)
         builder = TailBuilder(draws.n, draws.columns, self.signs, count, floors) if self.signs else None
         total = fold(self._block(block, builder) for block in range(first, last))

@@ -20,7 +20,7 @@ from mcvi._typing import FloatArray
 from mcvi.accumulate import NonFinite
 from mcvi.estimate import NonFiniteWarning, ZeroWeightWarning
 
-__all__ = ["Task", "Total", "run", "warn_of_non_finite", "warn_of_zero_weights"]
+__all__ = ["Task", "Total", "keep_memory", "run", "warn_of_non_finite", "warn_of_zero_weights"]
 
 
 @dataclass(eq=False)
@@ -86,8 +86,6 @@ def run(
         def report(blocks: int) -> None:
             notify(min(draws.first(blocks), draws.n), draws.n)
 
-    if draws.blocks > 1:
-        _keep_memory()
     total = reduce_blocks(task, draws.blocks, threads=threads, executor=executor, hint=_raise_floors, progress=report)
     for found in total.non_finite:
         if found.count:
@@ -97,8 +95,8 @@ def run(
 
 
 @cache
-def _keep_memory() -> None:
-    """Make the allocator keep the memory of blocks from one to the next.
+def keep_memory() -> None:
+    """Make the allocator keep the memory of blocks from one to the next; for tasks that hold more than a chunk.
 
     glibc gives an array of a block's size back to the system when it is freed, and fetches each page of the next one
     anew: that takes longer than most arithmetic on it. Once a larger array was freed it keeps those of up to that size

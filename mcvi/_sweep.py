@@ -7,7 +7,7 @@ import numpy as np
 
 from mcvi._draws import Draws, LogWeight, watched, with_note
 from mcvi._kernels.sweep import sweep
-from mcvi._pass import Total
+from mcvi._pass import Total, keep_memory
 from mcvi._tail import TailBuilder
 from mcvi._typing import FloatArray
 from mcvi.accumulate import NOTHING_FOUND, Moments, NonFinite, all_below_infinity
@@ -61,18 +61,16 @@ class _State:
         powers, columns = sums.scale.shape
         self.far = np.empty((powers, 4, columns))
         if sums.near:
-            self.mean, self.centred = np.empty((3, columns)), np.empty((powers, 3, columns))
+            self.mean, self.centred = np.empty((3, columns)), np.zeros((powers, 3, columns))
         else:
             self.mean, self.centred = _NO_MEAN, _NONE_CENTRED
 
     def add(self, weigh: Any, data: tuple[Any, ...], first: int, count: int, rows: int) -> None:
         """Add `count` draws, from number `first` of `data` on, `rows` of them at a time."""
-        tail = self.tail
-        run = sweep(weigh, self.sums.near)
-        run(
-            data, first, count, rows, self.sums.scale, self.n, self.far, self.mean, self.centred,
-            tail.factors, tail.keep, tail.values, tail.sizes, tail.floors,
-        )  # fmt: skip
+        sums, tail = self.sums, self.tail
+        states = (sums.scale, sums.near, self.far, self.mean, self.centred)
+        tails = (tail.factors, tail.keep, tail.values, tail.sizes, tail.floors)
+        sweep(weigh)(data, first, count, rows, self.n, states + tails)
         self.n += count
 
     @property
@@ -119,6 +117,8 @@ class Sweep:
         count = min(self.draws.first(last), self.draws.n) - start
         columns = self.draws.columns
         state = _State(self.sums, TailBuilder(self.draws.n, columns, self.signs, count, floors))
+        if columns > 1 and self.draws.blocks > 1:
+            keep_memory()
         rows = self._chunk()
         found = NOTHING_FOUND
         if self.compiled is not None:
@@ -136,6 +136,8 @@ class Sweep:
 
     def _chunk(self) -> int:
         draws = self.draws
+        if draws.elements == 1:
+            return _CHUNK
         if draws.columns == 1:
             return draws.rows_of(_CHUNK)
         return draws.rows_of(min(max(_CHUNK, _CHUNK_ROWS * draws.elements), _LONGEST_CHUNK))

@@ -30,7 +30,12 @@ def _most_kept(rows: int, total: int) -> int:
     return max(2 * keep, min(max(_TIMES * keep, _ENOUGH), _LITTLE // max(rows, 1)))
 
 
-@dataclass(frozen=True)
+@lru_cache(maxsize=256)
+def _room(total: int, columns: int, rows: int) -> int:
+    return _most_kept(rows, total) + kernels.slack(columns)
+
+
+@dataclass(eq=False)
 class Tail:
     """The largest log weights of each column: as many as a k-hat for `total` draws needs, and one more.
 
@@ -95,8 +100,7 @@ class TailBuilder:
         self, total: int, columns: int, signs: tuple[int, ...], count: int, floors: FloatArray | None = None
     ) -> None:
         self.total, self.keep, self.factors = total, kept_length(total), _FACTORS[signs]
-        rows = len(signs) * columns
-        room = min(count, _most_kept(rows, total) + kernels.slack(columns))
+        room = min(count, _room(total, columns, len(signs) * columns))
         # As the kernel `keep_largest` takes them, for each sign.
         self.values = np.empty((len(signs), columns, room))
         self.sizes = np.zeros((len(signs), columns), np.int64)

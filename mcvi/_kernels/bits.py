@@ -1,4 +1,4 @@
-"""What Numba cannot spell: bit casts, a maximum that vectorises, masks of comparisons, columns of tables as tuples.
+"""What Numba cannot spell: bit casts, maxima that vectorise, masks of comparisons, columns as tuples, calls by address.
 
 `numba.np.arrayobj` is imported where it is used: that takes a tenth of a second, which an import of the package can do
 without.
@@ -126,3 +126,29 @@ def set_column(typing_context: Any, table: Any, j: Any, values: Any) -> Any:
         return context.get_dummy_value()
 
     return types.void(table, j, values), codegen
+
+
+def call_by_address(signature: Any) -> Any:
+    """Return ``call(address, arguments)``, which calls a compiled function of a signature that returns nothing.
+
+    A function that is called by its name is optimised anew with each caller: a second of compilation for a long one.
+    """
+
+    @intrinsic
+    def call(typing_context: Any, address: Any, arguments: Any) -> Any:
+        if tuple(arguments) != signature.args:
+            raise TypeError(f"the function takes {signature.args}; got {tuple(arguments)}.")
+
+        def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
+            convention = context.call_conv
+            kind = convention.get_function_type(types.none, signature.args)
+            function = builder.inttoptr(args[0], kind.as_pointer())
+            unpacked = cgutils.unpack_tuple(builder, args[1], len(signature.args))
+            status, _result = convention.call_function(builder, function, types.none, signature.args, unpacked)
+            with cgutils.if_unlikely(builder, status.is_error):
+                convention.return_status_propagate(builder, status)
+            return context.get_dummy_value()
+
+        return types.void(types.uintp, arguments), codegen
+
+    return call

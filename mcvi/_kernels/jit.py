@@ -76,6 +76,13 @@ def kernel(function: Callable[..., Any] | None = None, *, sums: bool = False) ->
     return dispatcher
 
 
+def address(dispatcher: Any, signature: Any) -> int:
+    """Return where the compiled code of a kernel for one signature stands, in this process."""
+    dispatcher.compile(signature.args)
+    compiled = dispatcher.overloads[signature.args]
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name)  # type: ignore[no-any-return]
+
+
 def _salt(dispatcher: Any, function: Callable[..., Any], sums: bool) -> None:
     """Make the cache entry depend on the whole package and on what a factory closed over.
 

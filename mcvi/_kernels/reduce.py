@@ -42,7 +42,7 @@ def _exponential_sums(v: Any, scale: float, centre: float) -> tuple[float, float
 
 
 @kernel(sums=True)
-def _smallest(v: Any) -> float:
+def smallest(v: Any) -> float:
     opposite = -np.inf
     for i in range(v.size):
         opposite = maximum(opposite, -v[i])
@@ -62,7 +62,7 @@ def log_moments(v: Any, scale: Any, out: Any) -> None:
             flat = v.reshape(-1) if columns == 1 else v[:, j].copy()
             s = scale[j]
             high = _largest(flat)
-            extreme = high if s > 0 else _smallest(flat)
+            extreme = high if s > 0 else smallest(flat)
             m = s * extreme
             first, second = _exponential_sums(flat, s, extreme) if abs(m) < np.inf else (np.nan, np.nan)
             out[0, j], out[1, j], out[2, j], out[3, j] = m, first, second, high

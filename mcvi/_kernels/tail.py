@@ -6,7 +6,7 @@ import numpy as np
 
 from mcvi._kernels.bits import lowest_bit, mask_above
 from mcvi._kernels.jit import kernel, scalar
-from mcvi._kernels.reduce import MANY
+from mcvi._kernels.reduce import MANY, smallest
 
 _ONE, _ALL = np.uint64(1), np.uint64(2**64 - 1)
 # Room is made before each stride of a column, or each run of rows of many, not before each number.
@@ -75,13 +75,13 @@ def _prune(values: Any, size: int, keep: int) -> tuple[int, float]:
     sample = values[:size:step].copy()
     rank = min(1 + int(1.4 * keep / step) + 8, sample.size)
     select_largest(sample, sample.size, rank)
-    floor = sample[:rank].min()
+    floor = smallest(sample[:rank])
     hits = 0
     for i in range(size):
         hits += values[i] > floor
     if hits < keep or 2 * hits > size + keep:
         select_largest(values, size, keep)
-        return keep, values[:keep].min()
+        return keep, smallest(values[:keep])
     return _append_above(values[:size], 1.0, floor, values, 0), floor
 
 
