@@ -111,6 +111,10 @@ class Sweep:
         """What a warning calls the weights."""
         return (self.weight.name,)
 
+    def method(self, text: str) -> str:
+        """Say of an estimate which path made it."""
+        return text if self.compiled is None else f"{text} (fused path)"
+
     def __call__(self, first: int, last: int, floors: FloatArray | None) -> Total:
         """Return the merged result of blocks `first` to ``last - 1``."""
         start = self.draws.first(first)

@@ -134,7 +134,8 @@ def entropy_shannon(
     except Traced:
         return -anp.mean(weight.traced(draws.whole()), axis=0)
     (moments,) = total.sums
-    return estimate_of(draws, 0.0 - moments.mean, moments.standard_error, method="mean of -log p over draws")
+    method = work.method("mean of -log p over draws")
+    return estimate_of(draws, 0.0 - moments.mean, moments.standard_error, method=method)
 
 
 def elbo_ratio(
@@ -207,10 +208,11 @@ def elbo_ratio(
         return mean if np.shape(value_of(mean)) == draws.batch_shape else mean + np.zeros(draws.batch_shape)
     (moments,) = total.sums
     warn_of_zero_weights(moments.largest, draws.n)
-    if exact is None:
-        return estimate_of(draws, moments.mean, moments.standard_error, method="mean of log p - log q over draws")
-    value = moments.mean + np.reshape(np.asarray(exact, np.float64), -1)
-    return estimate_of(draws, value, moments.standard_error, method=f"mean of log p over draws and {_closed_form(q)}")
+    value, text = moments.mean, "mean of log p - log q over draws"
+    if exact is not None:
+        value = value + np.reshape(np.asarray(exact, np.float64), -1)
+        text = f"mean of log p over draws and {_closed_form(q)}"
+    return estimate_of(draws, value, moments.standard_error, method=work.method(text))
 
 
 def _closed_form(q: Any) -> str:

@@ -239,13 +239,14 @@ def _renyi(
         log_w = weight.traced(draws.whole())
         return [log_mean_power(log_w, 1.0 - alpha + np.zeros(draws.batch_shape)) for alpha in alphas]
     warn_of_zero_weights(total.sums[0].far.largest, draws.n)
-    return [_read(draws, sums, powers.signs, total.tail) for sums in total.sums]
+    method = work.method("Renyi ratio")
+    return [_read(draws, sums, powers.signs, total.tail, method) for sums in total.sums]
 
 
-def _read(draws: Draws, sums: PowerSums, signs: tuple[int, ...], tail: Tail | None) -> Estimate:
+def _read(draws: Draws, sums: PowerSums, signs: tuple[int, ...], tail: Tail | None, method: str) -> Estimate:
     value, error, bias, ess = sums.read()
     kept = PowerTail(tail, signs, sums.power.value) if tail is not None and sums.power.signs else None
-    return estimate_of(draws, value, error, bias=bias, ess=ess, tail=kept, method="Renyi ratio")
+    return estimate_of(draws, value, error, bias=bias, ess=ess, tail=kept, method=method)
 
 
 def _renyi_of_each_draw(draws: Draws, weight: LogWeight, alpha: Any) -> Any:

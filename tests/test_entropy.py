@@ -101,6 +101,7 @@ def test_the_fused_path_agrees_with_the_array_path_to_rounding(p, q):
     alphas = [-1.0, 0.5, 1.0, 1.0 + 1e-7, 2.0, np.inf, -np.inf]
     fused = mcvi.renyi_curve(p.log_prob, q, alphas, n=70_000, rng=2)
     array = mcvi.renyi_curve(lambda z: p.log_prob(z), q, alphas, n=70_000, rng=2)
+    assert (fused.method, array.method) == ("Renyi ratio (fused path)", "Renyi ratio")
     for name in ("value", "standard_error", "bias", "ess", "khat"):
         np.testing.assert_allclose(getattr(fused, name), getattr(array, name), rtol=1e-10, atol=1e-14)
     z = q.sample(70_000, rng=2)
@@ -128,6 +129,7 @@ def test_the_fused_path_of_products_agrees_with_the_array_path_to_rounding(p, q,
     alphas = [-1.0, 0.5, 1.0, 2.0]
     fused = mcvi.renyi_curve(p.log_prob, q, alphas, n=n, rng=2)
     array = mcvi.renyi_curve(lambda z: p.log_prob(z), q, alphas, n=n, rng=2)
+    assert (fused.method, array.method) == ("Renyi ratio (fused path)", "Renyi ratio")
     for name in ("value", "standard_error", "bias", "ess", "khat"):
         np.testing.assert_allclose(getattr(fused, name), getattr(array, name), rtol=1e-9, atol=1e-12)
     z = q.sample(n, rng=2)

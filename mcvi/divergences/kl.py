@@ -17,8 +17,6 @@ from mcvi.monte_carlo import expectation
 
 __all__ = ["kl_divergence"]
 
-_ESTIMATED = "mean of log p - log q over draws"
-
 
 def kl_divergence(p: Any, q: Any, *, n: int | None = None, rng: RNGLike = None) -> Any:
     r"""Return the Kullback-Leibler divergence of `q` from `p`.
@@ -115,4 +113,6 @@ def _estimated(p: Any, q: Any, n: int, rng: RNGLike) -> Any:
             return p.log_prob(z) - q.log_prob(z)
 
         estimate = expectation(log_ratio, Independent(p, len(p.batch_shape)), n=n, rng=rng)
-    return replace(estimate, method=_ESTIMATED) if isinstance(estimate, Estimate) else estimate
+        if isinstance(estimate, Estimate):
+            estimate = replace(estimate, method="mean of log p - log q over draws")
+    return estimate

@@ -126,7 +126,7 @@ def test_an_estimate_repeats_says_what_it_is_and_can_be_differentiated():
     np.testing.assert_array_equal(first.value, second.value)
     assert first.value.shape == (2,)
     assert first.n == 1000
-    assert first.method == "mean of log p - log q over draws"
+    assert first.method == "mean of log p - log q over draws (fused path)"
     # The closed form wins where there is one: n is not looked at.
     assert kl_divergence(p, p, n=10).n is None
 
