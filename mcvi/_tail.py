@@ -15,6 +15,7 @@ __all__ = ["Tail", "TailBuilder", "kept_length"]
 # A selection costs more than a little memory: it waits until so many numbers of a column have come together, and so
 # many times what is needed. But of all columns no more than `_LITTLE` numbers, if that is twice what is needed.
 _ENOUGH, _TIMES, _LITTLE = 4096, 4, 2**21
+_COLUMNS = 128
 _FACTORS = {signs: np.array(signs, np.float64) for signs in [(), (1,), (-1,), (1, -1), (-1, 1)]}
 
 
@@ -51,11 +52,23 @@ class Tail:
 
     def __add__(self, other: Self) -> Self:
         both = replace(self, parts=self.parts + other.parts, floors=np.maximum(self.floors, other.floors))
-        if sum(part.shape[1] for part in both.parts) <= _most_kept(len(both.floors), self.total):
-            return both
-        values = both.values
-        longest = kernels.prune(values, kept_length(self.total), both.floors)
-        return replace(both, parts=(values[:, :longest].copy(),))
+        if sum(part.shape[1] for part in both.parts) > _most_kept(len(both.floors), self.total):
+            both._select()
+        return both
+
+    def _select(self) -> None:
+        """Cut each column to its largest numbers and some more."""
+        keep = kept_length(self.total)
+        # The most that `prune` leaves. A few columns at a time fit the cache, where all of them at once would not.
+        selected = np.empty((len(self.floors), (sum(part.shape[1] for part in self.parts) + keep) // 2))
+        longest = keep
+        for start in range(0, len(selected), _COLUMNS):
+            few = slice(start, start + _COLUMNS)
+            values = np.concatenate([part[few] for part in self.parts], axis=1)
+            length = kernels.prune(values, keep, self.floors[few])
+            selected[few, :length], selected[few, length:] = values[:, :length], -np.inf
+            longest = max(longest, length)
+        self.parts = (selected[:, :longest],)
 
     @cached_property
     def values(self) -> FloatArray:

@@ -96,6 +96,7 @@ ESTIMATORS = {
     "expectation": lambda **k: mcvi.expectation(square, Q, **k),
     "self-normalised": lambda **k: mcvi.expectation_self_normalized(square, target, Q, **k),
     "signed": lambda **k: mcvi.expectation_importance_sampler(np.sin, P.log_prob, Q, **k),
+    "batch fused": lambda **k: mcvi.renyi_ratio(Normal(1.0, 2.0).log_prob, Normal(np.zeros(70), 2.0), 0.5, **k),
     "batch": lambda **k: mcvi.renyi_ratio(target, Normal(np.zeros(7), 2.0), 0.5, **k),
 }
 N = 9 * 8 * 2**14 + 12_345
@@ -109,7 +110,7 @@ def bits(estimate):
 @pytest.mark.parametrize("name", ESTIMATORS)
 def test_threads_do_not_change_a_bit(name):
     run = ESTIMATORS[name]
-    n = N // 7 if name in ("batch", "products fused") else N
+    n = N // {"batch": 7, "products fused": 7, "batch fused": 70}.get(name, 1)
     default = bits(run(n=n, rng=3))
     for workers in (1, 2, 4):
         with ThreadPoolExecutor(workers) as pool:
@@ -128,7 +129,7 @@ def test_threads_do_not_change_a_bit_of_longer_tasks():
 
 def test_processes_do_not_change_a_bit():
     with ProcessPoolExecutor(2) as pool:
-        for name in ("renyi fused", "products fused", "curve fused", "renyi array", "expectation"):
+        for name in ("renyi fused", "products fused", "batch fused", "curve fused", "renyi array", "expectation"):
             run = ESTIMATORS[name]
             assert bits(run(n=N, rng=3, executor=pool)) == bits(run(n=N, rng=3))
 

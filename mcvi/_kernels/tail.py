@@ -12,7 +12,7 @@ _ONE, _ALL = np.uint64(1), np.uint64(2**64 - 1)
 # Room is made before each stride of a column, or each run of rows of many, not before each number.
 _STRIDE, _ROWS = 256, 64
 # How many of the kept numbers a floor is guessed from.
-_SAMPLE = 256
+_SAMPLE = 64
 
 
 def slack(columns: int) -> int:
@@ -73,7 +73,8 @@ def _prune(values: Any, size: int, keep: int) -> tuple[int, float]:
     """
     step = max(size // _SAMPLE, 1)
     sample = values[:size:step].copy()
-    rank = min(1 + int(1.4 * keep / step) + 8, sample.size)
+    # some standard deviations above `keep` of them, and below what is rejected
+    rank = min(1 + int(min(1.4 * keep / step + 8, (size + 3 * keep) / (4 * step))), sample.size)
     select_largest(sample, sample.size, rank)
     floor = smallest(sample[:rank])
     hits = 0
