@@ -10,17 +10,15 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from mcvi import _checks
-from mcvi._kernels import fused, fused_tables
+from mcvi._kernels.fused import log_weights_of
 from mcvi._kernels.reduce import all_below_infinity
 from mcvi._trace import is_traced, tracing, value_of
 from mcvi._typing import FloatArray, RNGLike
 from mcvi.accumulate import NOTHING_FOUND, NonFinite
 from mcvi.distributions import Distribution
-from mcvi.distributions._maths import FromNoise
-from mcvi.distributions._univariate import Univariate
 from mcvi.random import Key, as_key, generator, tile_rows
 
-__all__ = ["Draws", "Function", "LogWeight", "Traced", "is_compiled"]
+__all__ = ["Draws", "Function", "LogDensity", "LogWeight", "Traced", "is_compiled"]
 
 
 class Traced(Exception):
@@ -39,6 +37,8 @@ class Draws:
     #: enough that a block stays in the caches.
     block_draws: int = 2**14
     block_numbers: int = 2**17
+    #: Whether blocks are drawn by their addresses; a sampler of the user's own is given a generator for each.
+    addressed: bool = field(init=False)
     batch_shape: tuple[int, ...] = field(init=False)
     #: How many members the batch has, and how many numbers a draw holds.
     columns: int = field(init=False)
@@ -60,6 +60,7 @@ class Draws:
 
     def __post_init__(self) -> None:
         # Plain attributes: a cached property costs microseconds on a fresh object, and a small n has few to spare.
+        self.addressed = isinstance(self.q, Distribution) and _is_ours(self.q.sample)
         batch_shape = tuple(self.q.batch_shape)
         self.batch_shape, self.columns = batch_shape, prod(batch_shape)
         self.elements = self.columns * prod(self.q.event_shape)
@@ -87,7 +88,7 @@ class Draws:
         if self.z is not None:
             return self.z[first : first + count]
         assert self.key is not None
-        if isinstance(self.q, Distribution):
+        if self.addressed:
             z = self.q._draw(self.key, first, count)
             return _checks.whole(z, type(self.q).__name__) if self.q.discrete else z
         z = self._sampled(block)
@@ -109,7 +110,7 @@ class Draws:
             return self.z
         if not self.of_traced:
             return np.concatenate([self.block(block) for block in range(self.blocks)])
-        if not (q.pathwise if isinstance(q, Distribution) else hasattr(q, "transport") and hasattr(q, "noise")):
+        if not (q.pathwise if self.addressed else hasattr(q, "transport") and hasattr(q, "noise")):
             raise NotImplementedError(
                 f"{type(q).__name__} has no pathwise derivative of its draws, so that a gradient through n= draws "
                 "of it would be wrong. Use expectation(..., gradient='score'), or a surrogate loss, or pass draws with "
@@ -133,7 +134,7 @@ class Draws:
         assert self.key is not None
         first = self.first(block)
         count = min(self.rows, self.n - first)
-        if isinstance(self.q, Distribution):
+        if self.addressed:
             return self.q._noise(self.key, first, count)
         return self.q.noise(count, rng=generator(self.key, block))
 
@@ -141,18 +142,27 @@ class Draws:
         """Return all draws at once as constants."""
         if self.z is not None:
             return value_of(self.z)
-        if not isinstance(self.q, Distribution):
+        if not self.addressed:
             return np.concatenate([value_of(self._sampled(block)) for block in range(self.blocks)])
         plain = Draws(self.q.untraced, self.n, None, self.key)
         return np.concatenate([plain.block(block) for block in range(plain.blocks)])
 
 
-def is_compiled(function: Any) -> bool:
-    """Tell whether a log density is known to the compiler: that of a family of ours, or a function made by numba."""
-    return isinstance(function, Dispatcher) or _family(function) is not None
+def is_compiled(q: Any, *functions: Any) -> bool:
+    """Tell whether draws from `q` and functions of them run no Python code of a user's, so that threads may share them.
+
+    A function is a log density of a family of ours, or made by numba.
+    """
+    families = [_family(function) for function in (q.log_prob, *functions) if not isinstance(function, Dispatcher)]
+    return all(family is not None and family._is_compiled for family in families)
+
+
+def _is_ours(method: Any) -> bool:
+    return str(getattr(method, "__module__", "")).startswith("mcvi.")
 
 
 def _family(function: Any) -> Distribution | None:
+    """Return the family whose log density a function is, unless a subclass of a user's has its own."""
     owner = getattr(function, "__self__", None)
     if isinstance(owner, Distribution) and getattr(function, "__func__", None) is Distribution.log_prob:
         return owner
@@ -226,11 +236,8 @@ def log_density(function: Any, name: str, q: Any) -> Function | LogDensity:
 def _log_ratio(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
     """Return ``log_p - log_q``; -inf where `log_p` is, also where both are: p excludes that draw."""
     out = np.empty(log_p.shape)
-    fused.log_weights_of((log_p.reshape(-1), log_q.reshape(-1)), 0, out.reshape(-1))
+    log_weights_of((log_p.reshape(-1), log_q.reshape(-1)), 0, out.reshape(-1))
     return out
-
-
-_NO_TABLE = np.empty((0, 1))
 
 
 @dataclass(eq=False)
@@ -263,51 +270,10 @@ class LogWeight:
         log_p = self.log_p.traced(z)
         return log_p if self.log_q is None else log_p - self.log_q.traced(z)
 
-    def compiled(self, draws: Draws) -> tuple[Any, tuple[Any, ...]] | None:
-        """Return a loop that weighs, and draws, at once, and its data, where the compiler knows what it needs."""
-        q, p = _numbers(_density_of(draws.q)), _numbers(self.log_p)
-        if q is None or p is None:
-            return None
-        density_q, table_q = (q._maths.scalar_density, q._table) if self.log_q is not None else (fused.ONE, _NO_TABLE)
-        densities, tables = (density_q, p._maths.scalar_density), (table_q, p._table_of(q.batch_shape))
-        size = prod(draws.q.event_shape)
-        if draws.key is None:
-            if draws.z.dtype != np.float64 or not draws.z.flags.c_contiguous:
-                return None
-            z = draws.z.reshape(-1)
-            if q.elements == 1:
-                return fused.log_weights_at(*densities), (z, *tables)
-            return fused_tables.log_weights_at(*densities), (z, size, *tables)
-        sampler = q._maths.sampler
-        if not isinstance(sampler, FromNoise):
-            return None
-        draw, tile = (sampler.noise, sampler.transport, q._maths.parameters), q.elements * tile_rows(q.elements)
-        if q.elements == 1:
-            return fused.log_weights(*draw, *densities, tile), (draws.key.words, q._columns, *tables)
-        return fused_tables.log_weights(*draw, *densities), (draws.key.words, size, tile, q._columns, *tables)
-
-    def of_values(self, z: Any, log_p: FloatArray) -> tuple[Any, tuple[Any, ...]]:
-        """Return a loop that weighs draws whose `log_p` is known, and its data."""
-        if self.log_q is None:
-            return fused.log_weights_known, (log_p.reshape(-1),)
-        q = _numbers(self.log_q)
-        if q is not None and q.elements == 1 and type(z) is np.ndarray and z.dtype == np.float64:
-            z = np.ascontiguousarray(z)
-            return fused.log_weights_under(q._maths.scalar_density), (log_p.reshape(-1), z.reshape(-1), q._table)
-        return fused.log_weights_of, (log_p.reshape(-1), self.log_q(z).reshape(-1))
-
-
-def _numbers(density: Function | LogDensity) -> Univariate | None:
-    """Return the family of the numbers of a draw, where the density is their product and the compiler sees it."""
-    numbers = density.distribution._numbers if isinstance(density, LogDensity) else None
-    return numbers if numbers is not None and numbers.elements and not numbers.is_traced else None
-
 
 def _density_of(q: Any) -> Function | LogDensity:
-    shape = tuple(q.batch_shape)
-    return (
-        LogDensity(q, "q.log_prob", shape) if isinstance(q, Distribution) else Function(q.log_prob, "q.log_prob", shape)
-    )
+    name, shape = "q.log_prob", tuple(q.batch_shape)
+    return LogDensity(q, name, shape) if _family(q.log_prob) is not None else Function(q.log_prob, name, shape)
 
 
 def watched(values: FloatArray, draws: Draws, block: int, z: Any) -> NonFinite:

@@ -7,6 +7,7 @@ import numpy as np
 
 from mcvi._draws import Draws, LogWeight, watched, with_note
 from mcvi._kernels.sweep import sweep
+from mcvi._loops import Loop, known, of_block, of_run
 from mcvi._pass import Total, keep_memory
 from mcvi._tail import TailBuilder
 from mcvi._typing import FloatArray
@@ -91,13 +92,13 @@ class Sweep:
     sums: Sums
     #: The tails that are kept: of the log weights times each of these.
     signs: tuple[int, ...]
-    #: The loop that makes the weights and its data, or None where Python's functions are needed.
-    compiled: tuple[Any, tuple[Any, ...]] | None
+    #: The loop that makes the weights of a run, or None where they are made a block at a time.
+    compiled: Loop | None
 
     @classmethod
     def of(cls, draws: Draws, weight: LogWeight, sums: Sums, signs: tuple[int, ...] = ()) -> Self:
         """Find out what the compiler sees."""
-        compiled = weight.compiled(draws)
+        compiled = of_run(weight, draws)
         if compiled is not None and draws.columns == 1 and draws.n * draws.elements > _COMPILED_BLOCK:
             draws = replace(draws, block_draws=_COMPILED_BLOCK, block_numbers=_COMPILED_BLOCK)
         return cls(draws, weight, sums, signs, compiled)
@@ -131,8 +132,8 @@ class Sweep:
                 found = sum((self._look(block) for block in range(first, last)), found)
         else:
             for block in range(first, last):
-                z, log_p, weigh, data = self._weighed(block)
-                state.add(weigh, data, 0, len(z), rows)
+                z, log_p, loop = self._weighed(block)
+                state.add(*loop, 0, len(z), rows)
                 if not state.is_below_infinity:
                     found += self._look(block, z, log_p)
         tail = state.tail.tail() if self.signs else None
@@ -146,17 +147,21 @@ class Sweep:
             return draws.rows_of(_CHUNK)
         return draws.rows_of(min(max(_CHUNK, _CHUNK_ROWS * draws.elements), _LONGEST_CHUNK))
 
-    def _weighed(self, block: int) -> tuple[Any, ...]:
-        """Return the draws of a block, their `log_p`, the loop that weighs them, and its data."""
+    def _weighed(self, block: int) -> tuple[Any, FloatArray | None, Loop]:
+        """Return the draws of a block, their `log_p` if Python computed it, and the loop that weighs them."""
         try:
             z = self.draws.block(block)
+            loop = of_block(self.weight, self.draws.q, z)
+            if loop is not None:
+                return z, None, loop
             log_p = self.weight.log_p(z)
-            return z, log_p, *self.weight.of_values(z, log_p)
+            return z, log_p, known(self.weight, self.draws.q, z, log_p)
         except Exception as error:
             with_note(self.draws, block, error)
             raise
 
-    def _look(self, block: int, *known: Any) -> NonFinite:
+    def _look(self, block: int, z: Any = None, log_p: FloatArray | None = None) -> NonFinite:
         """Look for nan and +inf in a block."""
-        z, log_p, *_ = known or self._weighed(block)
-        return watched(self.weight.of_known(z, log_p).reshape(-1, self.draws.columns), self.draws, block, z)
+        z = self.draws.block(block) if z is None else z
+        values = self.weight(z) if log_p is None else self.weight.of_known(z, log_p)
+        return watched(values.reshape(-1, self.draws.columns), self.draws, block, z)

@@ -130,7 +130,7 @@ def entropy_shannon(
         if differentiating(p, draws.z):
             raise Traced
         work = Sweep.of(draws, weight, MeanOfWeights(draws.columns))
-        total = run(work, threads=is_compiled(p.log_prob), executor=executor, progress=progress)
+        total = run(work, threads=is_compiled(p), executor=executor, progress=progress)
     except Traced:
         return -anp.mean(weight.traced(draws.whole()), axis=0)
     (moments,) = total.sums
@@ -201,7 +201,7 @@ def elbo_ratio(
         if differentiating(q, draws.z, log_p) or is_traced(exact):
             raise Traced
         work = Sweep.of(draws, weight, MeanOfWeights(draws.columns))
-        total = run(work, threads=is_compiled(log_p), executor=executor, progress=progress)
+        total = run(work, threads=is_compiled(q, log_p), executor=executor, progress=progress)
     except Traced:
         mean = anp.mean(weight.traced(draws.whole()), axis=0)
         mean = mean if exact is None else mean + exact

@@ -96,7 +96,7 @@ def expectation(
         if is_traced(draws.z) or draws.of_traced:
             raise Traced
         work = Blocks(draws, (values,), _moments)
-        total = run(work, threads=is_compiled(f), executor=executor, progress=progress)
+        total = run(work, threads=is_compiled(q, f), executor=executor, progress=progress)
     except Traced:
         if gradient == "pathwise":
             mean = anp.mean(values.traced(draws.whole()), axis=0)
@@ -172,7 +172,7 @@ def expectation_importance_sampler(
         if differentiating(sampling_dist_q, draws.z, log_p):
             raise Traced
         work = Blocks(draws, (weight, values), _signed_moments, (1,))
-        threads = is_compiled(f) and is_compiled(log_p)
+        threads = is_compiled(sampling_dist_q, f, log_p)
         total = run(work, threads=threads, executor=executor, progress=progress)
     except Traced:
         z = draws.whole()
@@ -247,7 +247,7 @@ def expectation_importance_sampler_logspace(
         if differentiating(sampling_dist_q, draws.z, log_p, log_f):
             raise Traced
         work = Blocks(draws, (weight,), _log_moments, (1,))
-        threads = is_compiled(log_f) and is_compiled(log_p)
+        threads = is_compiled(sampling_dist_q, log_f, log_p)
         total = run(work, threads=threads, executor=executor, progress=progress)
     except Traced:
         return log_mean_power(weight.traced(draws.whole()), np.ones(draws.batch_shape))
@@ -321,7 +321,7 @@ def expectation_self_normalized(
         if differentiating(sampling_dist_q, draws.z, log_p):
             raise Traced
         work = Blocks(draws, (weight, values), _weighted_moments, (1,))
-        threads = is_compiled(f) and is_compiled(log_p)
+        threads = is_compiled(sampling_dist_q, f, log_p)
         total = run(work, threads=threads, executor=executor, progress=progress)
     except Traced:
         z = draws.whole()

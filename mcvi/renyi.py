@@ -100,7 +100,7 @@ def renyi_ratio(
         weight,
         [alpha],
         traced=differentiating(q, draws.z, log_p),
-        threads=is_compiled(log_p),
+        threads=is_compiled(q, log_p),
         executor=executor,
         progress=progress,
     )
@@ -164,7 +164,7 @@ def renyi_curve(
         weight,
         [orders[i] for i in range(len(value_of(orders)))],
         traced=differentiating(q, draws.z, log_p),
-        threads=is_compiled(log_p),
+        threads=is_compiled(q, log_p),
         executor=executor,
         progress=progress,
     )

@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
@@ -167,6 +168,65 @@ if (child := os.fork()) == 0:
 assert os.waitpid(child, 0)[1] == 0
 """
     subprocess.run([sys.executable, "-W", "ignore::DeprecationWarning", "-c", code], check=True, timeout=60)
+
+
+class CountsItsCallers:
+    """A user's distribution that notes how many threads are inside at once."""
+
+    batch_shape = event_shape = ()
+
+    def __init__(self):
+        self.inside, self.most = 0, 0
+
+    def _called(self, result):
+        self.inside += 1
+        time.sleep(0.001)
+        self.most = max(self.most, self.inside)
+        self.inside -= 1
+        return result
+
+    def sample(self, n, *, rng):
+        return self._called(rng.standard_normal(n))
+
+    def log_prob(self, z):
+        return self._called(-0.5 * z * z)
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["itself", "inside a family"])
+def test_a_users_class_is_never_called_from_two_threads_at_once(inside):
+    of_user = CountsItsCallers()
+    q = Independent(of_user, 0) if inside else of_user
+    for run in (
+        lambda: mcvi.renyi_ratio(P.log_prob, q, 0.5, n=N, rng=0),
+        lambda: mcvi.elbo_ratio(P.log_prob, q, n=N, rng=0),
+        lambda: mcvi.expectation(P.log_prob, q, n=N, rng=0),
+        lambda: mcvi.expectation_importance_sampler(P.log_prob, P.log_prob, q, n=N, rng=0),
+        lambda: mcvi.renyi_ratio(q.log_prob, Q, 0.5, n=N, rng=0),
+    ):
+        run()
+    assert of_user.most == 1
+    with ThreadPoolExecutor(2) as pool:  # but with the user's word, it is
+        mcvi.renyi_ratio(P.log_prob, q, 0.5, n=N, rng=0, executor=pool)
+    assert of_user.most == 2
+
+
+def test_what_a_subclass_says_of_itself_is_heard():
+    class Truncated(Normal):
+        def sample(self, n=None, *, rng=None):
+            return np.abs(super().sample(n, rng=rng))
+
+        def log_prob(self, value):
+            return np.where(value > 0, super().log_prob(value) + math.log(2.0), -np.inf)
+
+    half = Truncated(0.0, 1.0)
+    assert_estimates(mcvi.expectation(lambda z: z, half, n=100_000, rng=0), math.sqrt(2 / math.pi), resolves=0.1)
+    z = half.sample(1000, rng=0)
+    for target, proposal, log_w in [
+        (Q, half, Q.log_prob(z) - half.log_prob(z)),
+        (half, Q, half.log_prob(z) - Q.log_prob(z)),
+    ]:
+        expected = math.log(np.mean(np.exp(log_w)))
+        assert float(mcvi.renyi_ratio(target.log_prob, proposal, 0.0, z=z)) == pytest.approx(expected, rel=1e-12)
 
 
 def test_estimators_may_be_called_from_many_threads_and_from_inside_f():

@@ -132,7 +132,7 @@ def bias_curve(
         large = _large_run(log_p, q, plan, executor, report)
         for index, n in enumerate(plan.sizes):
             draws = Draws(q, n * plan.replications[index], None, plan.key.child(2 + 2 * index))
-            runs = Replications(draws, plan.weight, plan.powers, n, is_compiled(log_p))
+            runs = Replications(draws, plan.weight, plan.powers, n, is_compiled(q, log_p))
             size = SizeDone(n, runs, [])
             done.append(size)
             runs.run(size.parts, executor, report)

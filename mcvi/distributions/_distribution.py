@@ -98,6 +98,11 @@ class Distribution:
         return prod(self.batch_shape) * prod(self.event_shape)
 
     @property
+    def _is_compiled(self) -> bool:
+        """Whether drawing, and the log density, run no Python code of a user's."""
+        return type(self).__module__.startswith("mcvi.")
+
+    @property
     def _numbers(self) -> Any:
         """The `Univariate` family whose batch is the numbers of a draw, if `log_prob` sums theirs; or None."""
         return None

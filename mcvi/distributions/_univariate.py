@@ -52,9 +52,15 @@ class Univariate(Distribution):
         """The shape to which the parameters broadcast."""
         return np.broadcast_shapes(*(np.shape(value_of(p)) for p in self.parameters.values()))
 
+    @cached_property
+    def _is_compiled(self) -> bool:
+        # That of a user's as well, if it draws and weighs by its page and nothing else.
+        methods = ("sample", "log_prob", "_draw", "_log_prob", "_log_prob_block")
+        return all(getattr(type(self), name) is getattr(Univariate, name) for name in methods)
+
     @property
-    def _numbers(self) -> "Univariate":
-        return self
+    def _numbers(self) -> "Univariate | None":
+        return self if self._is_compiled else None
 
     # Parameters and constants as tables whose columns are the members of the batch.
 

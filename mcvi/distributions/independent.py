@@ -110,8 +110,12 @@ class Independent(Distribution):
         return Independent(self.distribution.untraced, self.reinterpreted_batch_ndims)
 
     @property
+    def _is_compiled(self) -> bool:
+        return super()._is_compiled and isinstance(self.distribution, Distribution) and self.distribution._is_compiled
+
+    @property
     def _numbers(self) -> Any:
-        return self.distribution._numbers if isinstance(self.distribution, Distribution) else None
+        return self.distribution._numbers if self._is_compiled else None
 
     def _summed(self, log_density: Any) -> Any:
         """Sum over the axes that were taken from the batch."""

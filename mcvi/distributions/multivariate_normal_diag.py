@@ -62,8 +62,8 @@ class MultivariateNormalDiag(Distribution):
         return Normal(self.loc, self.scale_diag)
 
     @property
-    def _numbers(self) -> Normal:
-        return self._elements
+    def _numbers(self) -> Normal | None:
+        return self._elements if self._is_compiled else None
 
     @cached_property
     def batch_shape(self) -> tuple[int, ...]:

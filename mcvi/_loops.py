@@ -1,0 +1,99 @@
+"""The compiled loops that make log weights: as much of the work in one as the compiler sees."""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any, Self
+
+import numpy as np
+
+from mcvi._draws import Draws, LogDensity, LogWeight
+from mcvi._kernels import fused, fused_tables
+from mcvi._typing import FloatArray
+from mcvi.distributions import Distribution
+from mcvi.distributions._maths import FromNoise
+from mcvi.distributions._univariate import Univariate
+from mcvi.random import tile_rows
+
+__all__ = ["Loop", "known", "of_block", "of_run"]
+
+_NO_TABLE = np.empty((0, 1))
+
+#: A kernel of `mcvi._kernels.fused` or `mcvi._kernels.fused_tables`, and its data.
+Loop = tuple[Any, tuple[Any, ...]]
+
+
+@dataclass(eq=False)
+class _Pair:
+    """A proposal and a target that are products of densities of numbers, both known to the compiler."""
+
+    q: Univariate
+    #: How many numbers a weight belongs to.
+    size: int
+    #: The scalar densities of proposal and target, and their tables of constants.
+    densities: tuple[Any, Any]
+    tables: tuple[FloatArray, FloatArray]
+
+    @classmethod
+    def of(cls, weight: LogWeight, proposal: Any) -> Self | None:
+        """Return the pair; None where there is a function that the compiler does not see."""
+        p = _numbers(weight.log_p.distribution) if isinstance(weight.log_p, LogDensity) else None
+        q = _numbers(proposal) if p is not None else None
+        if q is None or p is None:
+            return None
+        density, table = (q._maths.scalar_density, q._table) if weight.log_q is not None else (fused.ONE, _NO_TABLE)
+        densities, tables = (density, p._maths.scalar_density), (table, p._table_of(q.batch_shape))
+        return cls(q, prod(proposal.event_shape), densities, tables)
+
+    def at(self, z: FloatArray) -> Loop | None:
+        """Return a loop that weighs given draws."""
+        if z.dtype != np.float64 or not z.flags.c_contiguous:
+            return None
+        z = z.reshape(-1)
+        if self.q.elements == 1:
+            return fused.log_weights_at(*self.densities), (z, *self.tables)
+        return fused_tables.log_weights_at(*self.densities), (z, self.size, *self.tables)
+
+    def drawn(self, key: Any) -> Loop | None:
+        """Return a loop that draws and weighs; None for a family that takes more than one noise.
+
+        Its time is in its draws: a loop around both would save nothing.
+        """
+        maths, elements = self.q._maths, self.q.elements
+        if not isinstance(maths.sampler, FromNoise):
+            return None
+        draw, tile = (maths.sampler.noise, maths.sampler.transport, maths.parameters), elements * tile_rows(elements)
+        if elements == 1:
+            return fused.log_weights(*draw, *self.densities, tile), (key.words, self.q._columns, *self.tables)
+        data = (key.words, self.size, tile, self.q._columns, *self.tables)
+        return fused_tables.log_weights(*draw, *self.densities), data
+
+
+def of_run(weight: LogWeight, draws: Draws) -> Loop | None:
+    """Return a loop that makes the weights of any run of draws; None where Python's functions are needed."""
+    pair = _Pair.of(weight, draws.q)
+    if pair is None:
+        return None
+    return pair.at(draws.z) if draws.key is None else pair.drawn(draws.key)
+
+
+def of_block(weight: LogWeight, q: Any, z: Any) -> Loop | None:
+    """Return a loop that makes the weights of a block of draws."""
+    pair = _Pair.of(weight, q)
+    return None if pair is None else pair.at(z)
+
+
+def known(weight: LogWeight, q: Any, z: Any, log_p: FloatArray) -> Loop:
+    """Return a loop that makes the weights of a block whose `log_p` is known."""
+    if weight.log_q is None:
+        return fused.log_weights_known, (log_p.reshape(-1),)
+    numbers = _numbers(q)
+    if numbers is not None and numbers.elements == 1 and type(z) is np.ndarray and z.dtype == np.float64:
+        z = np.ascontiguousarray(z).reshape(-1)
+        return fused.log_weights_under(numbers._maths.scalar_density), (log_p.reshape(-1), z, numbers._table)
+    return fused.log_weights_of, (log_p.reshape(-1), weight.log_q(z).reshape(-1))
+
+
+def _numbers(distribution: Any) -> Univariate | None:
+    """Return the family of the numbers of a draw, where the density is their product and the compiler sees it."""
+    numbers = distribution._numbers if isinstance(distribution, Distribution) else None
+    return numbers if numbers is not None and numbers.elements and not numbers.is_traced else None
