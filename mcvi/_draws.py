@@ -60,7 +60,7 @@ class Draws:
 
     def __post_init__(self) -> None:
         # Plain attributes: a cached property costs microseconds on a fresh object, and a small n has few to spare.
-        self.addressed = isinstance(self.q, Distribution) and _is_ours(self.q.sample)
+        self.addressed = isinstance(self.q, Distribution) and self.q._is_addressed
         batch_shape = tuple(self.q.batch_shape)
         self.batch_shape, self.columns = batch_shape, prod(batch_shape)
         self.elements = self.columns * prod(self.q.event_shape)
@@ -155,10 +155,6 @@ def is_compiled(q: Any, *functions: Any) -> bool:
     """
     families = [_family(function) for function in (q.log_prob, *functions) if not isinstance(function, Dispatcher)]
     return all(family is not None and family._is_compiled for family in families)
-
-
-def _is_ours(method: Any) -> bool:
-    return str(getattr(method, "__module__", "")).startswith("mcvi.")
 
 
 def _family(function: Any) -> Distribution | None:

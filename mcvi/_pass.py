@@ -13,7 +13,7 @@ from warnings import warn
 import numpy as np
 
 from mcvi import _checks
-from mcvi._draws import Draws
+from mcvi._draws import Draws, is_compiled
 from mcvi._parallel import reduce_blocks
 from mcvi._tail import Tail
 from mcvi._typing import FloatArray
@@ -60,8 +60,7 @@ class Task(Protocol):
 
 def run(
     task: Task,
-    *,
-    threads: bool,
+    *functions: Any,
     executor: Executor | None = None,
     progress: Callable[[int, int], Any] | None = None,
 ) -> Total:
@@ -71,13 +70,14 @@ def run(
     ----------
     task
         `Sweep` or `Blocks`.
-    threads
-        Whether threads of our own may share the work: only where every function is compiled. A user's Python
-        function is never called from two threads at once, unless the user hands over an executor.
+    functions
+        What it calls. Threads of our own share the work only where all of them are compiled: a user's Python function
+        is never called from two threads at once, unless the user hands over an executor.
     executor, progress
         Of the user.
     """
     draws = task.draws
+    threads = draws.blocks > 1 and is_compiled(draws.q, *functions)
     _checks.executor(executor)
     report = None
     if progress is not None:

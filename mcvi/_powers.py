@@ -1,7 +1,7 @@
 """Sums for the logarithm of a mean power of the weights, at any power."""
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,12 @@ class Power:
     @classmethod
     def of(cls, power: Any, batch_shape: tuple[int, ...]) -> "Power":
         """Broadcast a power to the columns of a batch."""
-        value = np.array([float(power)]) if batch_shape == () else np.full(batch_shape, power, np.float64).reshape(-1)
+        if batch_shape == ():
+            return _of_number(float(power))
+        return cls._of(np.full(batch_shape, power, np.float64).reshape(-1))
+
+    @classmethod
+    def _of(cls, value: FloatArray) -> "Power":
         if value.size == 1:
             least = most = value.item()
         else:
@@ -40,6 +45,11 @@ class Power:
         small = least < SMALL_POWER and most > -SMALL_POWER and bool((np.abs(value) < SMALL_POWER).any())
         signs = (1,) * (most > 0) + (-1,) * (least < 0)
         return cls(value, np.where(np.isinf(value), np.sign(value), value) if extreme else value, small, extreme, signs)
+
+
+@lru_cache(maxsize=256)
+def _of_number(power: float) -> Power:
+    return Power._of(np.array([power]))
 
 
 @dataclass(eq=False)

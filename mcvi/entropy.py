@@ -8,7 +8,7 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
-from mcvi._draws import Draws, LogWeight, Traced, is_compiled, log_density
+from mcvi._draws import Draws, LogWeight, Traced, log_density
 from mcvi._pass import run, warn_of_zero_weights
 from mcvi._readout import differentiating, estimate_of
 from mcvi._sweep import MeanOfWeights, Sweep
@@ -130,7 +130,7 @@ def entropy_shannon(
         if differentiating(p, draws.z):
             raise Traced
         work = Sweep.of(draws, weight, MeanOfWeights(draws.columns))
-        total = run(work, threads=is_compiled(p), executor=executor, progress=progress)
+        total = run(work, executor=executor, progress=progress)
     except Traced:
         return -anp.mean(weight.traced(draws.whole()), axis=0)
     (moments,) = total.sums
@@ -201,7 +201,7 @@ def elbo_ratio(
         if differentiating(q, draws.z, log_p) or is_traced(exact):
             raise Traced
         work = Sweep.of(draws, weight, MeanOfWeights(draws.columns))
-        total = run(work, threads=is_compiled(q, log_p), executor=executor, progress=progress)
+        total = run(work, log_p, executor=executor, progress=progress)
     except Traced:
         mean = anp.mean(weight.traced(draws.whole()), axis=0)
         mean = mean if exact is None else mean + exact

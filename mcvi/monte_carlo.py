@@ -9,7 +9,7 @@ from autograd import numpy as anp
 
 from mcvi import _checks
 from mcvi._blocks import Blocks
-from mcvi._draws import Draws, Function, LogWeight, Traced, is_compiled, log_density
+from mcvi._draws import Draws, Function, LogWeight, Traced, log_density
 from mcvi._gradients import importance_mean, log_mean_power, score_term, self_normalized_mean
 from mcvi._pass import run, warn_of_zero_weights
 from mcvi._readout import differentiating, estimate_of
@@ -96,7 +96,7 @@ def expectation(
         if is_traced(draws.z) or draws.of_traced:
             raise Traced
         work = Blocks(draws, (values,), _moments)
-        total = run(work, threads=is_compiled(q, f), executor=executor, progress=progress)
+        total = run(work, f, executor=executor, progress=progress)
     except Traced:
         if gradient == "pathwise":
             mean = anp.mean(values.traced(draws.whole()), axis=0)
@@ -172,8 +172,7 @@ def expectation_importance_sampler(
         if differentiating(sampling_dist_q, draws.z, log_p):
             raise Traced
         work = Blocks(draws, (weight, values), _signed_moments, (1,))
-        threads = is_compiled(sampling_dist_q, f, log_p)
-        total = run(work, threads=threads, executor=executor, progress=progress)
+        total = run(work, f, log_p, executor=executor, progress=progress)
     except Traced:
         z = draws.whole()
         return importance_mean(values.traced(z), weight.traced(z))
@@ -247,8 +246,7 @@ def expectation_importance_sampler_logspace(
         if differentiating(sampling_dist_q, draws.z, log_p, log_f):
             raise Traced
         work = Blocks(draws, (weight,), _log_moments, (1,))
-        threads = is_compiled(sampling_dist_q, log_f, log_p)
-        total = run(work, threads=threads, executor=executor, progress=progress)
+        total = run(work, log_f, log_p, executor=executor, progress=progress)
     except Traced:
         return log_mean_power(weight.traced(draws.whole()), np.ones(draws.batch_shape))
     (weights,) = total.sums
@@ -321,8 +319,7 @@ def expectation_self_normalized(
         if differentiating(sampling_dist_q, draws.z, log_p):
             raise Traced
         work = Blocks(draws, (weight, values), _weighted_moments, (1,))
-        threads = is_compiled(sampling_dist_q, f, log_p)
-        total = run(work, threads=threads, executor=executor, progress=progress)
+        total = run(work, f, log_p, executor=executor, progress=progress)
     except Traced:
         z = draws.whole()
         return self_normalized_mean(values.traced(z), weight.traced(z))

@@ -8,7 +8,7 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
-from mcvi._draws import Draws, LogWeight, Traced, is_compiled
+from mcvi._draws import Draws, LogWeight, Traced
 from mcvi._gradients import log_mean_power
 from mcvi._pass import run, warn_of_non_finite, warn_of_zero_weights
 from mcvi._powers import Power, Powers, PowerSums, PowerTail, Tails
@@ -95,15 +95,7 @@ def renyi_ratio(
         common = renyi_ratio(log_p, q, held[0], n=n, z=z, rng=draws.key, executor=executor, progress=progress)
         return common + np.zeros((len(held), *draws.batch_shape))
     _checks.broadcasts_to(shape, draws.batch_shape, "alpha", "q.batch_shape")
-    (estimate,) = _renyi(
-        draws,
-        weight,
-        [alpha],
-        traced=differentiating(q, draws.z, log_p),
-        threads=is_compiled(q, log_p),
-        executor=executor,
-        progress=progress,
-    )
+    (estimate,) = _renyi(draws, log_p, weight, [alpha], executor, progress)
     return estimate
 
 
@@ -159,15 +151,8 @@ def renyi_curve(
     if len(value_of(orders)) == 0:
         raise ValueError(f"alphas must hold at least one order; got shape {np.shape(value_of(orders))}.")
     _checks.broadcasts_to(np.shape(value_of(orders))[1:], draws.batch_shape, "alphas[0]", "q.batch_shape")
-    curve = _renyi(
-        draws,
-        weight,
-        [orders[i] for i in range(len(value_of(orders)))],
-        traced=differentiating(q, draws.z, log_p),
-        threads=is_compiled(q, log_p),
-        executor=executor,
-        progress=progress,
-    )
+    each = [orders[i] for i in range(len(value_of(orders)))]
+    curve = _renyi(draws, log_p, weight, each, executor, progress)
     if not isinstance(curve[0], Estimate):
         return anp.stack(curve)
     fields = ("value", "standard_error", "bias", "ess")
@@ -220,21 +205,19 @@ def renyi_alpha(step: float, decay_time: float, alpha_min: float, alpha_max: flo
 
 def _renyi(
     draws: Draws,
+    log_p: Any,
     weight: LogWeight,
     alphas: list[Any],
-    *,
-    traced: bool,
-    threads: bool,
     executor: Executor | None,
     progress: Progress | None,
 ) -> list[Any]:
     """Return the bound at each order, from one pass."""
     try:
-        if traced or is_traced(*alphas):
+        if differentiating(draws.q, draws.z, log_p) or is_traced(*alphas):
             raise Traced
         powers = Powers([Power.of(1.0 - alpha, draws.batch_shape) for alpha in alphas])
         work = Sweep.of(draws, weight, powers, powers.signs)
-        total = run(work, threads=threads, executor=executor, progress=progress)
+        total = run(work, log_p, executor=executor, progress=progress)
     except Traced:
         log_w = weight.traced(draws.whole())
         return [log_mean_power(log_w, 1.0 - alpha + np.zeros(draws.batch_shape)) for alpha in alphas]

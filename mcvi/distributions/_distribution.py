@@ -97,6 +97,11 @@ class Distribution:
         """How many numbers one draw holds, over the batch and the event."""
         return prod(self.batch_shape) * prod(self.event_shape)
 
+    @cached_property
+    def _is_addressed(self) -> bool:
+        """Whether draws are had by their addresses; a subclass of a user's may have a sampler of its own."""
+        return type(self).sample.__module__.startswith("mcvi.")
+
     @property
     def _is_compiled(self) -> bool:
         """Whether drawing, and the log density, run no Python code of a user's."""

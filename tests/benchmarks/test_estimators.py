@@ -233,7 +233,7 @@ FAMILIES = {
 
 @pytest.mark.parametrize("name", FAMILIES)
 def test_the_fused_loop_against_the_array_path(ratio, name):
-    """StudentT, Gamma and Beta are drawn a block at a time and only weighed in one loop: the ratio is that of threads."""
+    """StudentT, Gamma and Beta are drawn a block at a time, and only weighed in one loop: the ratio is of threads."""
     q = FAMILIES[name]
     p = type(q)(**{key: value * 1.1 for key, value in q.parameters.items()})
     ratio(
