@@ -137,13 +137,9 @@ class SignedLogMoments:
     @classmethod
     def of(cls, log_w: FloatArray, f: FloatArray) -> Self:
         """Sum a block. A draw of weight zero contributes nothing, whatever `f` is there, unless it is nan."""
-        with np.errstate(divide="ignore", invalid="ignore"):
-            t = np.log(np.abs(f)) + log_w
-        # f infinite at weight zero, and f zero at an infinite weight: the weight decides the first, nothing the second
-        t[(log_w == -np.inf) & ~np.isnan(f)] = -np.inf
-        state = np.empty((3, t.shape[1]))
-        kernels.signed_log_moments(log_w, f, t, state)
-        return cls(len(t), state)
+        state = np.empty((3, log_w.shape[1]))
+        kernels.signed_log_moments(log_w, f, state)
+        return cls(len(log_w), state)
 
     def __add__(self, other: Self) -> Self:
         state = np.empty_like(self.state)

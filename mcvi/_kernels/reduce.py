@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from mcvi._kernels.bits import bits_of_float, float_of_bits, maximum
-from mcvi._kernels.elementary import _LOG2_E, _SIGN_BIT, exp, exp2_nonpositive, expm1
+from mcvi._kernels.elementary import _LOG2_E, _SIGN_BIT, exp, exp2_nonpositive, expm1, log
 from mcvi._kernels.jit import kernel, scalar
 
 # Below this the logarithm of a mean power loses digits unless it is written about the mean log weight.
@@ -150,20 +150,28 @@ def _signed_sums(t: Any, f: Any, m: float) -> tuple[float, float]:
 
 
 @kernel
-def signed_log_moments(log_w: Any, f: Any, t: Any, out: Any) -> None:
+def _log_terms(t: Any, f: Any) -> None:
+    """Add ``log|f|`` to log weights in their place; a weight of zero counts for nothing unless `f` is nan there."""
+    for i in range(t.size):
+        term = t[i] + log(abs(f[i]))
+        t[i] = -np.inf if t[i] == -np.inf and f[i] == f[i] else term
+
+
+@kernel
+def signed_log_moments(log_w: Any, f: Any, out: Any) -> None:
     """Set rows of `out` to m = max(t), sum of sign(f) exp(t - m), sum of exp(t - m)**2, for t = log|f| + log w."""
-    rows, columns = t.shape
-    for j in range(columns):
-        terms = t[:, j].copy()
-        m = _largest(terms)
+    for j in range(log_w.shape[1]):
+        t, values = log_w[:, j].copy(), f[:, j].copy()
+        _log_terms(t, values)
+        m = _largest(t)
         first, second = 0.0, 0.0
         if m == np.inf:
-            for i in range(rows):
-                if t[i, j] == np.inf:
-                    first += math.copysign(1.0, f[i, j])
+            for i in range(t.size):
+                if t[i] == np.inf:
+                    first += math.copysign(1.0, values[i])
                     second += 1.0
         elif m != -np.inf:
-            first, second = _signed_sums(terms, f[:, j].copy(), m)
+            first, second = _signed_sums(t, values, m)
         out[0, j], out[1, j], out[2, j] = m, first, second
 
 
@@ -270,23 +278,23 @@ def merge_centred_moments(a: Any, b: Any, count_b: float, scale: Any, out: Any) 
 
 
 @kernel(sums=True)
-def _weighted_sums(log_w: Any, f: Any, m: float) -> tuple[float, float, float]:
+def _weighted_sums(w: Any, f: Any, m: float) -> tuple[float, float, float]:
+    """Return the sums of w, w**2 and w f, and leave the weights in the place of their logarithms."""
     first, second, of_f = 0.0, 0.0, 0.0
-    for i in range(log_w.size):
-        w = _weight(log_w[i], m)
-        first += w
-        second += w * w
-        of_f += 0.0 if w == 0.0 else w * f[i]
+    for i in range(w.size):
+        w[i] = _weight(w[i], m)
+        first += w[i]
+        second += w[i] * w[i]
+        of_f += 0.0 if w[i] == 0.0 else w[i] * f[i]
     return first, second, of_f
 
 
 @kernel(sums=True)
-def _weighted_deviations(log_w: Any, f: Any, m: float, c: float) -> tuple[float, float]:
+def _weighted_deviations(w: Any, f: Any, c: float) -> tuple[float, float]:
     first, second = 0.0, 0.0
-    for i in range(log_w.size):
-        w = _weight(log_w[i], m)
-        d = 0.0 if w == 0.0 else w * (f[i] - c)
-        first += w * d
+    for i in range(w.size):
+        d = 0.0 if w[i] == 0.0 else w[i] * (f[i] - c)
+        first += w[i] * d
         second += d * d
     return first, second
 
@@ -305,7 +313,7 @@ def weighted_moments(log_w: Any, f: Any, out: Any) -> None:
         if m != -np.inf:
             w1, w2, wf = _weighted_sums(weights, values, m)
             c = wf / w1
-            a, b = _weighted_deviations(weights, values, m, c)
+            a, b = _weighted_deviations(weights, values, c)
         out[0, j], out[1, j], out[2, j], out[3, j], out[4, j], out[5, j] = m, w1, w2, c, a, b
 
 
