@@ -8,7 +8,18 @@ from autograd import grad, jacobian
 from autograd import numpy as anp
 
 import mcvi
-from mcvi.distributions import Dirichlet, Gamma, Independent, Laplace, Logistic, MultivariateNormalDiag, Normal, Uniform
+from mcvi.distributions import (
+    Beta,
+    Dirichlet,
+    Gamma,
+    Independent,
+    Laplace,
+    Logistic,
+    MultivariateNormalDiag,
+    Normal,
+    StudentT,
+    Uniform,
+)
 from mcvi.estimate import NonFiniteWarning
 from tests import naive
 from tests.statistics import assert_estimates
@@ -108,6 +119,22 @@ def test_the_fused_path_agrees_with_the_array_path_to_rounding(p, q):
     for given in (z, z[::-1][::-1], np.repeat(z, 2)[::2], np.broadcast_to(z, z.shape)):  # not all are contiguous
         once = mcvi.renyi_ratio(p.log_prob, q, 0.5, z=given)
         np.testing.assert_allclose([once.value, once.khat], [array[1].value, array[1].khat], rtol=1e-10)
+
+
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        (Normal(0.1, 1.0), StudentT(5.0, 0.0, 1.1)),
+        (Gamma(2.0, 1.5), Gamma(2.5, 1.0)),
+        (Uniform(0.2, 0.9), Beta(2.0, 3.0)),
+    ],
+    ids=lambda family: type(family).__name__,
+)
+def test_draws_that_come_a_block_at_a_time_are_weighed_as_on_the_array_path(p, q):
+    in_a_loop = mcvi.renyi_curve(p.log_prob, q, [-1.0, 0.5, 1.0], n=70_000, rng=2)
+    array = mcvi.renyi_curve(lambda z: p.log_prob(z), q, [-1.0, 0.5, 1.0], n=70_000, rng=2)
+    for name in ("value", "standard_error", "bias", "ess", "khat"):
+        np.testing.assert_allclose(getattr(in_a_loop, name), getattr(array, name), rtol=1e-10, atol=1e-14)
 
 
 def product(family, shape, most):
