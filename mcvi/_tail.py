@@ -14,7 +14,7 @@ __all__ = ["Tail", "TailBuilder", "kept_length"]
 
 # A selection costs more than a little memory: it waits until so many numbers of a column have come together, and so
 # many times what is needed. But of all columns no more than `_LITTLE` numbers, if that is twice what is needed.
-_ENOUGH, _TIMES, _LITTLE = 4096, 4, 2**21
+_ENOUGH, _TIMES, _LITTLE = 4096, 4, 2**22
 _COLUMNS = 128
 _FACTORS = {signs: np.array(signs, np.float64) for signs in [(), (1,), (-1,), (1, -1), (-1, 1)]}
 
