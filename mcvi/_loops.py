@@ -61,11 +61,12 @@ class _Pair:
         maths, elements = self.q._maths, self.q.elements
         if not isinstance(maths.sampler, FromNoise):
             return None
-        draw, tile = (maths.sampler.noise, maths.sampler.transport, maths.parameters), elements * tile_rows(elements)
+        sampler, tile = maths.sampler, elements * tile_rows(elements)
         if elements == 1:
-            return fused.log_weights(*draw, *self.densities, tile), (key.words, self.q._columns, *self.tables)
+            weigh = fused.log_weights(sampler.noise, sampler.transport, maths.parameters, *self.densities, tile)
+            return weigh, (key.words, self.q._columns, *self.tables)
         data = (key.words, self.size, tile, self.q._columns, *self.tables)
-        return fused_tables.log_weights(*draw, *self.densities), data
+        return fused_tables.log_weights(sampler.kernel, *self.densities), data
 
 
 def of_run(weight: LogWeight, draws: Draws) -> Loop | None:

@@ -39,9 +39,9 @@ def estimate_of(
     def shaped(columns: Any) -> Any:
         if columns is None:
             return None
-        if wanted == ():  # a small n has no microsecond to spare for reshaping an array of one number
-            return dtype.type(columns.item())
-        return columns.reshape(wanted).astype(dtype, copy=False)
+        columns = columns.astype(dtype, copy=False)
+        # A small n has no microsecond to spare for reshaping an array of one number.
+        return columns[0] if wanted == () else columns.reshape(wanted)
 
     return Estimate(
         value=shaped(value),

@@ -17,6 +17,7 @@ __all__ = ["Tail", "TailBuilder", "kept_length"]
 _ENOUGH, _TIMES, _LITTLE = 4096, 4, 2**22
 _COLUMNS = 128
 _FACTORS = {signs: np.array(signs, np.float64) for signs in [(), (1,), (-1,), (1, -1), (-1, 1)]}
+_NO_FLOORS = np.full((2, 1), -np.inf)
 
 
 @lru_cache(maxsize=256)
@@ -117,8 +118,10 @@ class TailBuilder:
         # As the kernel `keep_largest` takes them, for each sign.
         self.values = np.empty((len(signs), columns, room))
         self.sizes = np.zeros((len(signs), columns), np.int64)
-        self.floors = np.empty((len(signs), columns))
-        self.floors[...] = -np.inf if floors is None else floors.reshape(self.floors.shape)
+        if floors is None:
+            self.floors = np.full((len(signs), columns), -np.inf) if columns > 1 else _NO_FLOORS[: len(signs)].copy()
+        else:
+            self.floors = floors.reshape(len(signs), columns).copy()
 
     def push(self, block: FloatArray) -> None:
         """Add the rows of a block."""

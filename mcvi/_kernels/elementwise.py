@@ -7,6 +7,7 @@ What keeps the loops vectorised: a run over the table works on slices, because a
 that may be negative; and a loop in place names its array once, because two names that overlap are run one by one.
 """
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -53,26 +54,28 @@ def elementwise(function: Any, constants: int) -> Any:
     return apply
 
 
-def in_place(function: Any, constants: int) -> Any:
-    """Return a kernel that sets ``x[i] = function(x[i], constants of i)``."""
+@cache
+def drawn(noise: Any, transport: Any, constants: int) -> Any:
+    """Return ``draw(key0, key1, slot, first_tile, tile, table, out)``: ``transport(noise, constants of i)``."""
 
     @scalar
     def run(x: Any, table: Any) -> None:
         for i in range(x.size):
-            x[i] = function(x[i], column(table, i, constants))
+            x[i] = transport(x[i], column(table, i, constants))
 
     @kernel
-    def apply(x: Any, table: Any) -> None:
+    def draw(key0: Any, key1: Any, slot: Any, first_tile: int, tile: int, table: Any, out: Any) -> None:
+        noise(key0, key1, slot, first_tile, tile, out)
         length = table.shape[1]
         if length == 1:
             only = column(table, 0, constants)
-            for i in range(x.size):
-                x[i] = function(x[i], only)
+            for i in range(out.size):
+                out[i] = transport(out[i], only)
         else:
-            for start in range(0, x.size, length):
-                run(x[start : min(start + length, x.size)], table)
+            for start in range(0, out.size, length):
+                run(out[start : min(start + length, out.size)], table)
 
-    return apply
+    return draw
 
 
 def in_place_pair(function: Any, constants: int) -> Any:

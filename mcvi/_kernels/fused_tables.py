@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from mcvi._kernels.bits import column
-from mcvi._kernels.elementwise import in_place
 from mcvi._kernels.fused import log_ratio
 from mcvi._kernels.jit import kernel, scalar
 from mcvi._kernels.rows import group_sums
@@ -80,19 +79,18 @@ def log_weights_at(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
 
 
 @cache
-def log_weights(noise: Any, transport: Any, parameters_q: int, q: tuple[Any, int], p: tuple[Any, int]) -> Any:
+def log_weights(draw: Any, q: tuple[Any, int], p: tuple[Any, int]) -> Any:
     """Return a kernel that draws and weighs: `data` is ``((key0, key1), size, tile, parameters, table_q, table_p)``.
 
-    `tile` is how many numbers make a tile; the arguments are those of `mcvi._kernels.fused.log_weights`.
+    `draw` is a kernel of `mcvi._kernels.elementwise.drawn`; `tile` is how many numbers make a tile.
     """
-    weigh_run, transport_in_place = _weigh(q, p), in_place(transport, parameters_q)
+    weigh_run = _weigh(q, p)
 
     @kernel
     def weigh(data: Any, first: int, out: Any) -> None:
         key, size, tile, parameters, table_q, table_p = data
         z = np.empty(out.size * size)
-        noise(key[0], key[1], np.uint64(0), first * size // tile, tile, z)
-        transport_in_place(z, parameters)
+        draw(key[0], key[1], np.uint64(0), first * size // tile, tile, parameters, z)
         weigh_run(z, size, table_q, table_p, out)
 
     return weigh

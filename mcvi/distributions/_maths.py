@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from mcvi._kernels.elementwise import (
+    drawn,
     element_repairs,
     elementwise,
     elementwise_tuple,
-    in_place,
     in_place_pair,
     table,
 )
@@ -53,13 +53,13 @@ class FromNoise(Sampler):
         self.noise, self.transport, self._parameters = noise, transport, parameters
 
     @cached_property
-    def _in_place(self) -> Any:
-        return in_place(self.transport, self._parameters)
+    def kernel(self) -> Any:
+        """The kernel that draws."""
+        return drawn(self.noise, self.transport, self._parameters)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         rows = tile_rows(elements)
-        self.noise(*key.words, _FIRST, first // rows, rows * elements, out)
-        self._in_place(out, parameters)
+        self.kernel(*key.words, _FIRST, first // rows, rows * elements, parameters, out)
 
 
 class FromUniform(FromNoise):
