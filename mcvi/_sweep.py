@@ -17,7 +17,7 @@ __all__ = ["MeanOfWeights", "Sums", "Sweep"]
 
 # How many numbers are weighed and summed at a time: they fit the cache next to the core with their noise. And of a
 # batch so many rows, if they are not too long, because each chunk is merged member by member.
-_CHUNK, _CHUNK_ROWS, _LONGEST_CHUNK = 2**12, 16, 2**20
+_CHUNK, _CHUNK_ROWS, _LONGEST_CHUNK = 2**13, 16, 2**20
 # A compiled loop holds a chunk at a time: its blocks, of which tasks are made, need not fit a cache.
 _COMPILED_BLOCK = 2**15
 _NO_MEAN, _NONE_CENTRED = np.empty((3, 0)), np.empty((0, 3, 0))
