@@ -6,12 +6,13 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from mcvi._draws import Draws, LogWeight, watched, with_note
+from mcvi._kernels.reduce import all_below_infinity
 from mcvi._kernels.sweep import sweep
 from mcvi._loops import Loop, known, of_block, of_run
 from mcvi._pass import Total, keep_memory
 from mcvi._tail import TailBuilder
 from mcvi._typing import FloatArray
-from mcvi.accumulate import NOTHING_FOUND, Moments, NonFinite, all_below_infinity
+from mcvi.accumulate import NOTHING_FOUND, Moments, NonFinite
 
 __all__ = ["MeanOfWeights", "Sums", "Sweep"]
 

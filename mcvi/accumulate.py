@@ -24,12 +24,6 @@ __all__ = [
 ]
 
 
-def all_below_infinity(largest: FloatArray) -> bool:
-    """Tell whether no number is nan or +inf."""
-    # An array of one number takes a microsecond of NumPy's time, and the number itself none.
-    return largest.item() < np.inf if largest.size == 1 else bool((largest < np.inf).all())
-
-
 @dataclass(frozen=True)
 class Moments:
     """Mean, sum of squared deviations and largest of `n` numbers a column."""
@@ -57,7 +51,7 @@ class Moments:
     @property
     def is_below_infinity(self) -> bool:
         """Whether no number was nan or +inf."""
-        return all_below_infinity(self.state[2])
+        return kernels.all_below_infinity(self.state[2])
 
     @property
     def largest(self) -> FloatArray:
@@ -95,7 +89,7 @@ class LogMoments:
     @property
     def is_below_infinity(self) -> bool:
         """Whether no `v` was nan or +inf."""
-        return all_below_infinity(self.state[3])
+        return kernels.all_below_infinity(self.state[3])
 
     @property
     def largest(self) -> FloatArray:
