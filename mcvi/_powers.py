@@ -139,7 +139,7 @@ class PowerTail:
         for part, sign in enumerate(self.signs):
             ours = (sign * self.power > 0) & np.isfinite(self.power)
             rows = part * self.power.size + np.flatnonzero(ours)
-            fitted[ours] = self.tail.columns(rows).times(np.abs(self.power[ours])).khat
+            fitted[ours] = self.tail.khat_of_powers(rows, np.abs(self.power[ours]))
         return fitted
 
 

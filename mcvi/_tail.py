@@ -79,20 +79,14 @@ class Tail:
     @cached_property
     def khat(self) -> FloatArray:
         """The k-hat of each column's weights."""
+        return self.khat_of_powers(slice(None), np.ones(len(self.floors)))
+
+    def khat_of_powers(self, columns: Any, power: FloatArray) -> FloatArray:
+        """Return the k-hats of some columns' weights raised to powers above 0, one a column."""
         keep = kept_length(self.total)
         # Exactly as many as belong: how many more were kept depends on how the work was cut.
-        largest = np.partition(self.values, -keep, axis=1)[:, -keep:]
+        largest = np.partition(self.values[columns], -keep, axis=1)[:, -keep:] * power[:, None]
         return np.atleast_1d(khat_of_tail(np.sort(largest, axis=1).T, self.total))
-
-    def columns(self, index: Any) -> "Tail":
-        """Return the tail of some columns."""
-        return replace(self, parts=(self.values[index],), floors=self.floors[index])
-
-    def times(self, scale: FloatArray) -> "Tail":
-        """Return the tail of the weights raised to the power `scale` > 0, one a column."""
-        with np.errstate(invalid="ignore"):
-            values = np.where(self.values == -np.inf, -np.inf, self.values * scale[:, None])
-        return replace(self, parts=(values,), floors=self.floors * scale)
 
 
 class TailBuilder:

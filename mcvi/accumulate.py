@@ -11,6 +11,7 @@ from typing import Any, Self
 import numpy as np
 
 from mcvi._kernels import reduce as kernels
+from mcvi._kernels import self_normalized
 from mcvi._typing import FloatArray
 
 __all__ = [
@@ -215,12 +216,12 @@ class WeightedMoments:
     def of(cls, log_w: FloatArray, f: FloatArray) -> Self:
         """Sum a block."""
         state = np.empty((6, log_w.shape[1]))
-        kernels.weighted_moments(log_w, f, state)
+        self_normalized.weighted_moments(log_w, f, state)
         return cls(len(log_w), state)
 
     def __add__(self, other: Self) -> Self:
         state = np.empty_like(self.state)
-        kernels.merge_weighted_moments(self.state, other.state, state)
+        self_normalized.merge_weighted_moments(self.state, other.state, state)
         return type(self)(self.n + other.n, state)
 
     @property

@@ -1,7 +1,6 @@
 """Expectations: plain, and by importance sampling."""
 
 from concurrent.futures import Executor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ from mcvi import _checks
 from mcvi._blocks import Blocks
 from mcvi._draws import Draws, Function, LogWeight, Traced, log_density
 from mcvi._gradients import importance_mean, log_mean_power, score_term, self_normalized_mean
+from mcvi._integrands import LogTerm, Values
 from mcvi._pass import run, warn_of_zero_weights
 from mcvi._readout import differentiating, estimate_of
 from mcvi._trace import is_traced, value_of
@@ -334,51 +334,6 @@ def expectation_self_normalized(
         tail=total.tail,
         method="self-normalised importance sampling",
     )
-
-
-@dataclass(frozen=True)
-class Values:
-    """The function of a plain expectation, whose values may have axes of their own after those of the batch."""
-
-    function: AnyFunction
-    batch_shape: tuple[int, ...]
-    name: str = "f"
-
-    def __call__(self, z: Any) -> FloatArray:
-        result = self.traced(z)
-        if is_traced(result):
-            raise Traced
-        rest = result.shape[1 + len(self.batch_shape) :]
-        return np.ascontiguousarray(np.broadcast_to(result, (len(z), *self.batch_shape, *rest)), np.float64)
-
-    def traced(self, z: Any) -> Any:
-        result = self.function(z)
-        rest = np.shape(value_of(result))[1 + len(self.batch_shape) :]
-        return _checks.result_shape(result, (len(z), *self.batch_shape, *rest), self.name)
-
-
-@dataclass(frozen=True)
-class LogTerm:
-    """``log f(z) + log w(z)``."""
-
-    log_f: Any
-    weight: LogWeight
-
-    @property
-    def name(self) -> str:
-        return f"log_f(z) + {self.weight.name}"
-
-    def __call__(self, z: Any) -> FloatArray:
-        log_w, log_f = self.weight(z), self.log_f(z)
-        log_f = log_f.reshape(log_w.shape)
-        with np.errstate(invalid="ignore"):  # 0 times an infinite weight is nan
-            total = log_w + log_f
-        # a weight of zero counts for nothing, whatever f is there, unless it is nan
-        total[(log_w == -np.inf) & ~np.isnan(log_f)] = -np.inf
-        return total  # type: ignore[no-any-return]
-
-    def traced(self, z: Any) -> Any:
-        return self.log_f.traced(z) + self.weight.traced(z)
 
 
 def _moments(values: FloatArray) -> tuple[Moments]:

@@ -22,7 +22,7 @@ LAYERS = (
     {"distributions"},
     {"_draws", "_gradients"},
     {"_pass"},
-    {"_blocks", "_loops", "_powers", "_readout"},
+    {"_blocks", "_integrands", "_loops", "_powers", "_readout"},
     {"_sweep"},
     {"monte_carlo"},
     {"entropy", "renyi"},

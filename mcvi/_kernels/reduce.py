@@ -23,7 +23,7 @@ MANY = 32
 
 
 @kernel(sums=True)
-def _largest(v: Any) -> float:
+def largest_of(v: Any) -> float:
     largest = -np.inf
     for i in range(v.size):
         largest = maximum(largest, v[i])
@@ -42,7 +42,7 @@ def _exponential_sums(v: Any, scale: float, centre: float) -> tuple[float, float
 
 
 @kernel(sums=True)
-def smallest(v: Any) -> float:
+def smallest_of(v: Any) -> float:
     opposite = -np.inf
     for i in range(v.size):
         opposite = maximum(opposite, -v[i])
@@ -61,8 +61,8 @@ def log_moments(v: Any, scale: Any, out: Any) -> None:
         for j in range(columns):
             flat = v.reshape(-1) if columns == 1 else v[:, j].copy()
             s = scale[j]
-            high = _largest(flat)
-            extreme = high if s > 0 else smallest(flat)
+            high = largest_of(flat)
+            extreme = high if s > 0 else smallest_of(flat)
             m = s * extreme
             first, second = _exponential_sums(flat, s, extreme) if abs(m) < np.inf else (np.nan, np.nan)
             out[0, j], out[1, j], out[2, j], out[3, j] = m, first, second, high
@@ -118,7 +118,7 @@ def read_power_mean(state: Any, power: Any, n: float, out: Any) -> None:
 
 
 @scalar
-def _weight(m: float, largest: float) -> float:
+def weight(m: float, largest: float) -> float:
     # equal first: (-inf) - (-inf) and inf - inf are nan
     return 1.0 if m == largest else exp(m - largest)
 
@@ -131,7 +131,7 @@ def merge_log_moments(a: Any, b: Any, out: Any) -> None:
     """
     for j in range(a.shape[1]):
         m = maximum(a[0, j], b[0, j])
-        wa, wb = _weight(a[0, j], m), _weight(b[0, j], m)
+        wa, wb = weight(a[0, j], m), weight(b[0, j], m)
         out[0, j] = m
         out[1, j] = a[1, j] * wa + b[1, j] * wb
         out[2, j] = a[2, j] * (wa * wa) + b[2, j] * (wb * wb)
@@ -143,7 +143,7 @@ def merge_log_moments(a: Any, b: Any, out: Any) -> None:
 def _signed_sums(t: Any, f: Any, m: float) -> tuple[float, float]:
     first, second = 0.0, 0.0
     for i in range(t.size):
-        e = _weight(t[i], m)
+        e = weight(t[i], m)
         first += float_of_bits(bits_of_float(e) | (bits_of_float(f[i]) & _SIGN_BIT))
         second += e * e
     return first, second
@@ -163,7 +163,7 @@ def signed_log_moments(log_w: Any, f: Any, out: Any) -> None:
     for j in range(log_w.shape[1]):
         t, values = log_w[:, j].copy(), f[:, j].copy()
         _log_terms(t, values)
-        m = _largest(t)
+        m = largest_of(t)
         first, second = 0.0, 0.0
         if m == np.inf:
             for i in range(t.size):
@@ -200,7 +200,7 @@ def moments(v: Any, out: Any) -> None:
         for j in range(columns):
             flat = v.reshape(-1) if columns == 1 else v[:, j].copy()
             mean = _sum(flat) / rows
-            out[0, j], out[1, j], out[2, j] = mean, _square_deviations(flat, mean), _largest(flat)
+            out[0, j], out[1, j], out[2, j] = mean, _square_deviations(flat, mean), largest_of(flat)
         return
     for j in range(columns):
         out[2, j] = -np.inf
@@ -277,77 +277,7 @@ def merge_centred_moments(a: Any, b: Any, count_b: float, scale: Any, out: Any) 
         out[2, j] = a[2, j] + second
 
 
-@kernel(sums=True)
-def _weighted_sums(w: Any, f: Any, m: float) -> tuple[float, float, float]:
-    """Return the sums of w, w**2 and w f, and leave the weights in the place of their logarithms."""
-    first, second, of_f = 0.0, 0.0, 0.0
-    for i in range(w.size):
-        w[i] = _weight(w[i], m)
-        first += w[i]
-        second += w[i] * w[i]
-        of_f += 0.0 if w[i] == 0.0 else w[i] * f[i]
-    return first, second, of_f
-
-
-@kernel(sums=True)
-def _weighted_deviations(w: Any, f: Any, c: float) -> tuple[float, float]:
-    first, second = 0.0, 0.0
-    for i in range(w.size):
-        d = 0.0 if w[i] == 0.0 else w[i] * (f[i] - c)
-        first += w[i] * d
-        second += d * d
-    return first, second
-
-
-@kernel
-def weighted_moments(log_w: Any, f: Any, out: Any) -> None:
-    """Sums for a self-normalised mean: m = max log w, W1 = sum w, W2 = sum w**2, the weighted mean c of f,
-    A = sum w**2 (f - c), B = sum w**2 (f - c)**2, with w = exp(log w - m).
-
-    A value of zero weight takes no part, whatever it is.
-    """
-    for j in range(log_w.shape[1]):
-        weights, values = log_w[:, j].copy(), f[:, j].copy()
-        m = _largest(weights)
-        w1, w2, c, a, b = 0.0, 0.0, 0.0, 0.0, 0.0
-        if m != -np.inf:
-            w1, w2, wf = _weighted_sums(weights, values, m)
-            c = wf / w1
-            a, b = _weighted_deviations(weights, values, c)
-        out[0, j], out[1, j], out[2, j], out[3, j], out[4, j], out[5, j] = m, w1, w2, c, a, b
-
-
-@kernel
-def merge_weighted_moments(a: Any, b: Any, out: Any) -> None:
-    """Merge two states of `weighted_moments`: both are scaled to the larger maximum and moved to the common mean."""
-    for j in range(a.shape[1]):
-        m = maximum(a[0, j], b[0, j])
-        wa, wb = _weight(a[0, j], m), _weight(b[0, j], m)
-        w1a, w1b = a[1, j] * wa, b[1, j] * wb
-        w1 = w1a + w1b
-        difference = b[3, j] - a[3, j]
-        if w1b == 0.0:
-            c = a[3, j]
-        elif w1a == 0.0:
-            c = b[3, j]
-        elif abs(difference) < np.inf:
-            c = a[3, j] + difference * (w1b / w1)
-        else:  # an infinite or nan mean: inf - inf must not make nan of inf
-            c = a[3, j] * (w1a / w1) + b[3, j] * (w1b / w1)
-        first, second, w2 = 0.0, 0.0, 0.0
-        for side in range(2):
-            state, w = (a, wa) if side == 0 else (b, wb)
-            if state[1, j] * w != 0.0:
-                shift = state[3, j] - c
-                part2 = state[2, j] * (w * w)
-                part_a, part_b = state[4, j] * (w * w), state[5, j] * (w * w)
-                w2 += part2
-                first += part_a + shift * part2
-                second += part_b + 2.0 * shift * part_a + shift * shift * part2
-        out[0, j], out[1, j], out[2, j], out[3, j], out[4, j], out[5, j] = m, w1, w2, c, first, second
-
-
 @kernel
 def all_below_infinity(v: Any) -> bool:
     """Tell whether no number of a flat array is nan or +inf."""
-    return _largest(v) < np.inf
+    return largest_of(v) < np.inf

@@ -6,7 +6,7 @@ import numpy as np
 
 from mcvi._kernels.bits import lowest_bit, mask_above
 from mcvi._kernels.jit import kernel, scalar
-from mcvi._kernels.reduce import MANY, smallest
+from mcvi._kernels.reduce import MANY, smallest_of
 
 _ONE, _ALL = np.uint64(1), np.uint64(2**64 - 1)
 # Room is made before each stride of a column, or each run of rows of many, not before each number.
@@ -76,13 +76,13 @@ def _prune(values: Any, size: int, keep: int) -> tuple[int, float]:
     # some standard deviations above `keep` of them, and below what is rejected
     rank = min(1 + int(min(1.4 * keep / step + 8, (size + 3 * keep) / (4 * step))), sample.size)
     select_largest(sample, sample.size, rank)
-    floor = smallest(sample[:rank])
+    floor = smallest_of(sample[:rank])
     hits = 0
     for i in range(size):
         hits += values[i] > floor
     if hits < keep or 2 * hits > size + keep:
         select_largest(values, size, keep)
-        return keep, smallest(values[:keep])
+        return keep, smallest_of(values[:keep])
     return _append_above(values[:size], 1.0, floor, values, 0), floor
 
 

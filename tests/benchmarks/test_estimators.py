@@ -168,11 +168,12 @@ def test_the_evidence_bound_of_a_batch_against_numpy(ratio):
     assert ratio(lambda: mcvi.elbo_ratio(p.log_prob, q, n=20_000, rng=0, form="sample"), theirs, rounds=10) > 4
 
 
-BATCHES = [(200_000, 10), (20_000, 100), (2000, 1000), (200, 10_000)]
+# The last is the slowest: parts of its tails are selected where they are merged.
+BATCHES = [(200_000, 10), (20_000, 100), (2000, 1000), (200, 10_000), (1000, 10_000)]
 
 
-@pytest.mark.parametrize("shape", BATCHES, ids=str)
-def test_renyi_ratios_of_a_batch_against_numpy(ratio, shape):
+@pytest.mark.parametrize(("shape", "least"), [*zip(BATCHES, [2.5, 2.5, 2.5, 2.5, 1], strict=True)])
+def test_renyi_ratios_of_a_batch_against_numpy(ratio, shape, least):
     n, members = shape
     q, p = Normal(np.zeros(members), 1.0), Normal(np.ones(members), 2.0)
 
@@ -186,11 +187,11 @@ def test_renyi_ratios_of_a_batch_against_numpy(ratio, shape):
         v *= v
         return (np.log(mean) + largest) / 0.5, np.sqrt((v.mean(axis=0) / mean**2 - 1) / n) / 0.5
 
-    assert ratio(lambda: mcvi.renyi_ratio(p.log_prob, q, 0.5, n=n, rng=0), theirs, rounds=7) > 2.5
+    assert ratio(lambda: mcvi.renyi_ratio(p.log_prob, q, 0.5, n=n, rng=0), theirs, rounds=7) > least
 
 
-@pytest.mark.parametrize("shape", BATCHES, ids=str)
-def test_renyi_ratios_of_a_batch_against_jax(ratio, jax, shape):
+@pytest.mark.parametrize(("shape", "least"), [*zip(BATCHES, [4, 4, 4, 4, 1.5], strict=True)])
+def test_renyi_ratios_of_a_batch_against_jax(ratio, jax, shape, least):
     n, members = shape
     q, p = Normal(np.zeros(members), 1.0), Normal(np.ones(members), 2.0)
     numpy, random = jax.numpy, jax.random
@@ -205,7 +206,7 @@ def test_renyi_ratios_of_a_batch_against_jax(ratio, jax, shape):
         return (numpy.log(mean) + largest) / 0.5, (w * w).mean(axis=0) / mean**2
 
     ours = lambda: mcvi.renyi_ratio(p.log_prob, q, 0.5, n=n, rng=0)
-    assert ratio(ours, lambda: jax.block_until_ready(renyi(random.key(0))), rounds=7) > 4
+    assert ratio(ours, lambda: jax.block_until_ready(renyi(random.key(0))), rounds=7) > least
 
 
 def test_an_evidence_bound_with_the_entropy_in_closed_form_against_numpy(ratio):
