@@ -109,9 +109,17 @@ class Independent(Distribution):
             return self
         return Independent(self.distribution.untraced, self.reinterpreted_batch_ndims)
 
+    @cached_property
+    def _family(self) -> Distribution | None:
+        """The distribution inside; None for a user's object, or a subclass with a sampler or a density of its own."""
+        inner = self.distribution
+        if isinstance(inner, Distribution) and inner._is_addressed and type(inner).log_prob is Distribution.log_prob:
+            return inner
+        return None
+
     @property
     def _is_compiled(self) -> bool:
-        return super()._is_compiled and isinstance(self.distribution, Distribution) and self.distribution._is_compiled
+        return super()._is_compiled and self._family is not None and self._family._is_compiled
 
     @property
     def _numbers(self) -> Any:
@@ -123,16 +131,16 @@ class Independent(Distribution):
         return anp.sum(log_density, axis=tuple(range(-axes, 0))) if axes else log_density
 
     def _draw(self, key: Key, first: int, count: int) -> FloatArray:
-        if isinstance(self.distribution, Distribution):
-            return self.distribution._draw(key, first, count)
+        if self._family is not None:
+            return self._family._draw(key, first, count)
         # A foreign sampler takes a Generator: one for each block, so that its draws repeat block by block.
         drawn = value_of(self.distribution.sample(count, rng=generator(key, first)))
         shape = (count, *self.batch_shape, *self.event_shape)
         return np.asarray(_checks.sample_shape(drawn, shape), np.float64)
 
     def _noise(self, key: Key, first: int, count: int) -> FloatArray:
-        if isinstance(self.distribution, Distribution):
-            return self.distribution._noise(key, first, count)
+        if self._family is not None:
+            return self._family._noise(key, first, count)
         if not hasattr(self.distribution, "noise"):
             return super()._noise(key, first, count)
         return np.asarray(self.distribution.noise(count, rng=generator(key, first)), np.float64)
@@ -145,9 +153,9 @@ class Independent(Distribution):
 
     def sample(self, n: int | None = None, *, rng: RNGLike = None) -> Any:
         """Draw from the distribution inside: ``(n, *batch_shape, *event_shape)``, without the first axis if no `n`."""
-        if isinstance(self.distribution, Distribution):
-            return self.distribution.sample(n, rng=rng)
-        if not self.pathwise:
+        if self._family is not None:
+            return self._family.sample(n, rng=rng)
+        if isinstance(self.distribution, Distribution) or not self.pathwise:
             return super().sample(n, rng=rng)
         # Whether a foreign object holds traced parameters cannot be seen: its draws are transported in any case.
         draws = self.transport(self.noise(1 if n is None else n, rng=rng))
@@ -155,19 +163,19 @@ class Independent(Distribution):
 
     def noise(self, n: int, *, rng: RNGLike = None) -> Array:
         """Draw the parameter-free noise of the distribution inside."""
-        if isinstance(self.distribution, Distribution):
-            return self.distribution.noise(n, rng=rng)
+        if self._family is not None:
+            return self._family.noise(n, rng=rng)
         return super().noise(n, rng=rng)
 
     def _log_prob(self, value: Any) -> Any:
-        if isinstance(self.distribution, Distribution):
-            return self._summed(self.distribution._log_prob(value))
+        if self._family is not None:
+            return self._summed(self._family._log_prob(value))
         return self._summed(self.distribution.log_prob(value))
 
     def _log_prob_block(self, z: FloatArray) -> FloatArray:
-        if not isinstance(self.distribution, Distribution):
+        if self._family is None:
             return super()._log_prob_block(z)
-        inner = self.distribution._log_prob_block(z)
+        inner = self._family._log_prob_block(z)
         out = np.empty((len(inner), prod(self.batch_shape)))
         group_sums(inner.reshape(-1), out.reshape(-1))
         return out
