@@ -7,7 +7,7 @@ from typing import Any, Self
 import numpy as np
 
 from mcvi._draws import Draws, LogDensity, LogWeight
-from mcvi._kernels import fused, fused_tables
+from mcvi._kernels.log_weights import numbers, vectors
 from mcvi._typing import FloatArray
 from mcvi.distributions import Distribution
 from mcvi.distributions._maths import FromNoise
@@ -18,7 +18,7 @@ __all__ = ["Loop", "known", "of_block", "of_run"]
 
 _NO_TABLE = np.empty((0, 1))
 
-#: A kernel of `mcvi._kernels.fused` or `mcvi._kernels.fused_tables`, and its data.
+#: A kernel of `mcvi._kernels.log_weights.numbers` or `mcvi._kernels.log_weights.vectors`, and its data.
 Loop = tuple[Any, tuple[Any, ...]]
 
 
@@ -40,7 +40,7 @@ class _Pair:
         q = _numbers(proposal) if p is not None else None
         if q is None or p is None:
             return None
-        density, table = (q._maths.scalar_density, q._table) if weight.log_q is not None else (fused.ONE, _NO_TABLE)
+        density, table = (q._maths.scalar_density, q._table) if weight.log_q is not None else (numbers.ONE, _NO_TABLE)
         densities, tables = (density, p._maths.scalar_density), (table, p._table_of(q.batch_shape))
         return cls(q, prod(proposal.event_shape), densities, tables)
 
@@ -50,8 +50,8 @@ class _Pair:
             return None
         z = z.reshape(-1)
         if self.q.elements == 1:
-            return fused.log_weights_at(*self.densities), (z, *self.tables)
-        return fused_tables.log_weights_at(*self.densities), (z, self.size, *self.tables)
+            return numbers.log_weights_at(*self.densities), (z, *self.tables)
+        return vectors.log_weights_at(*self.densities), (z, self.size, *self.tables)
 
     def drawn(self, key: Any) -> Loop | None:
         """Return a loop that draws and weighs; None for a family that takes more than one noise.
@@ -63,10 +63,10 @@ class _Pair:
             return None
         sampler, tile = maths.sampler, elements * tile_rows(elements)
         if elements == 1:
-            weigh = fused.log_weights(sampler.noise, sampler.transport, maths.parameters, *self.densities, tile)
+            weigh = numbers.log_weights(sampler.noise, sampler.transport, maths.parameters, *self.densities, tile)
             return weigh, (key.words, self.q._columns, *self.tables)
         data = (key.words, self.size, tile, self.q._columns, *self.tables)
-        return fused_tables.log_weights(sampler.kernel, *self.densities), data
+        return vectors.log_weights(sampler.kernel, *self.densities), data
 
 
 def of_run(weight: LogWeight, draws: Draws) -> Loop | None:
@@ -86,15 +86,15 @@ def of_block(weight: LogWeight, q: Any, z: Any) -> Loop | None:
 def known(weight: LogWeight, q: Any, z: Any, log_p: FloatArray) -> Loop:
     """Return a loop that makes the weights of a block whose `log_p` is known."""
     if weight.log_q is None:
-        return fused.log_weights_known, (log_p.reshape(-1),)
-    numbers = _numbers(q)
-    if numbers is not None and numbers.elements == 1 and type(z) is np.ndarray and z.dtype == np.float64:
+        return numbers.log_weights_known, (log_p.reshape(-1),)
+    family = _numbers(q)
+    if family is not None and family.elements == 1 and type(z) is np.ndarray and z.dtype == np.float64:
         z = np.ascontiguousarray(z).reshape(-1)
-        return fused.log_weights_under(numbers._maths.scalar_density), (log_p.reshape(-1), z, numbers._table)
-    return fused.log_weights_of, (log_p.reshape(-1), weight.log_q(z).reshape(-1))
+        return numbers.log_weights_under(family._maths.scalar_density), (log_p.reshape(-1), z, family._table)
+    return numbers.log_weights_of, (log_p.reshape(-1), weight.log_q(z).reshape(-1))
 
 
 def _numbers(distribution: Any) -> Univariate | None:
     """Return the family of the numbers of a draw, where the density is their product and the compiler sees it."""
-    numbers = distribution._numbers if isinstance(distribution, Distribution) else None
-    return numbers if numbers is not None and numbers.elements and not numbers.is_traced else None
+    family = distribution._numbers if isinstance(distribution, Distribution) else None
+    return family if family is not None and family.elements and not family.is_traced else None

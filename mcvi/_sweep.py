@@ -6,8 +6,8 @@ from typing import Any, Protocol, Self
 import numpy as np
 
 from mcvi._draws import Draws, LogWeight, watched, with_note
-from mcvi._kernels.reduce import all_below_infinity
-from mcvi._kernels.sweep import sweep
+from mcvi._kernels.log_weights.sweep import sweep
+from mcvi._kernels.sums.moments import all_below_infinity
 from mcvi._loops import Loop, known, of_block, of_run
 from mcvi._pass import Total, keep_memory
 from mcvi._tail import TailBuilder

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mcvi._kernels import tail as kernels
+from mcvi._kernels.sums import tail as kernels
 from mcvi._typing import FloatArray
 from mcvi.diagnostics import LONGEST_KEPT_TAIL, khat_of_tail, tail_length
 

@@ -10,8 +10,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from mcvi._kernels import reduce as kernels
-from mcvi._kernels import self_normalized
+from mcvi._kernels.sums import moments as kernels
+from mcvi._kernels.sums import self_normalized
 from mcvi._typing import FloatArray
 
 __all__ = [

@@ -34,7 +34,8 @@ from autograd import numpy as anp
 from autograd.extend import defjvp, defvjp, primitive
 from autograd.numpy.numpy_vjps import unbroadcast_f
 
-from mcvi._kernels import elementary, maps, special
+from mcvi._kernels.compiler import maps
+from mcvi._kernels.functions import elementary, special
 
 __all__ = [
     "digamma",

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.noise import normals, round_to_float32, uniforms
+from mcvi._kernels.draws.noise import normals, round_to_float32, uniforms
 from mcvi._typing import Array, FloatArray, RNGLike
 
 __all__ = ["STREAM_VERSION", "Key", "as_key", "generator", "standard_normals", "standard_uniforms", "tile_rows"]

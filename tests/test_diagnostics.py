@@ -10,7 +10,7 @@ from arviz_stats.base import array_stats
 from scipy import stats
 from scipy.special import logsumexp, ndtri
 
-from mcvi._kernels.pareto import fit_tails
+from mcvi._kernels.sums.pareto import fit_tails
 from mcvi.diagnostics import (
     LONGEST_KEPT_TAIL,
     effective_sample_size,

@@ -142,16 +142,16 @@ OPTIONS_OF_NUMBA = re.compile(
 
 @pytest.mark.parametrize(
     "path",
-    [p for p in MODULES if p != PACKAGE / "_kernels" / "jit.py"],
+    [p for p in MODULES if p != PACKAGE / "_kernels" / "compiler" / "jit.py"],
     ids=lambda path: path.relative_to(PACKAGE).as_posix(),
 )
 def test_the_options_of_numba_stand_in_one_file_only(path):
     match = OPTIONS_OF_NUMBA.search(code_of(path))
-    assert match is None, f"{match.group()}: compile through mcvi._kernels.jit, which owns the options"
+    assert match is None, f"{match.group()}: compile through mcvi._kernels.compiler.jit, which owns the options"
 
 
 def test_the_search_for_options_of_numba_finds_those_of_the_decorator():
-    assert len(OPTIONS_OF_NUMBA.findall(code_of(PACKAGE / "_kernels" / "jit.py"))) >= 4
+    assert len(OPTIONS_OF_NUMBA.findall(code_of(PACKAGE / "_kernels" / "compiler" / "jit.py"))) >= 4
 
 
 MACHINE_PATH = re.compile(r"(?<![\w.:/])(/(home|root|tmp|work|opt|usr|Users|mnt|var)/\w|[A-Z]:\\\\?\w)")

@@ -9,7 +9,7 @@ from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
 from mcvi import _checks
-from mcvi._kernels import categories, noise
+from mcvi._kernels.draws import categories, noise
 from mcvi._trace import value_of
 from mcvi._typing import Array, FloatArray
 from mcvi.distributions._bregman import relative_entropy

@@ -8,8 +8,8 @@ from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
 from mcvi import math
-from mcvi._kernels import categories, count_draws
-from mcvi._kernels.elementwise import table
+from mcvi._kernels.compiler.elementwise import table
+from mcvi._kernels.draws import categories, counts
 from mcvi._trace import is_traced, unbroadcast, value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._maths import ByAttempts, Sampler
@@ -21,14 +21,14 @@ __all__ = ["CountSampler", "Counts", "log_tail"]
 
 # Draws of each member of a batch from which on a guide into its table pays for itself.
 _WORTH_A_GUIDE = 16
-_CELLS = 4 * count_draws.TERMS
+_CELLS = 4 * counts.TERMS
 _NO_GUIDES = np.empty((0, 0), np.uint32)
 
 
 class CountSampler(Sampler):
     """Draws of counts, by inversion in a table where the mean is small and by attempts where it is not.
 
-    Its functions take constants, worked out once from the parameters, as `mcvi._kernels.count_draws` describes.
+    Its functions take constants, worked out once from the parameters, as `mcvi._kernels.draws.counts` describes.
     """
 
     def __init__(self, prepare: Any, parameters: int, constants: int, attempt: Any, sums: Any) -> None:
@@ -41,12 +41,12 @@ class CountSampler(Sampler):
 
     @cached_property
     def _running_sums(self) -> Any:
-        return count_draws.running_sums(self._sums, self._constants)
+        return counts.running_sums(self._sums, self._constants)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         constants = np.empty((self._constants, parameters.shape[1]))
         self._prepare(parameters, constants)
-        few = constants[0, :elements] < count_draws.FEW
+        few = constants[0, :elements] < counts.FEW
         if not few.all():
             self._by_attempts.fill(key, first, elements, constants, out)
         if few.any():
@@ -55,7 +55,7 @@ class CountSampler(Sampler):
 
     def _inverted(self, key: Key, first: int, elements: int, constants: FloatArray, size: int) -> FloatArray:
         u, found = standard_uniforms(key, first, size // elements, elements), np.empty(size)
-        sums = np.empty((elements, count_draws.TERMS))
+        sums = np.empty((elements, counts.TERMS))
         self._running_sums(constants, sums)
         guides = _NO_GUIDES
         if size >= _WORTH_A_GUIDE * elements:

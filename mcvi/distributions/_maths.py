@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.elementwise import (
+from mcvi._kernels.compiler.elementwise import (
     drawn,
     element_repairs,
     elementwise,
@@ -15,7 +15,7 @@ from mcvi._kernels.elementwise import (
     in_place_pair,
     table,
 )
-from mcvi._kernels.noise import normals, uniforms
+from mcvi._kernels.draws.noise import normals, uniforms
 from mcvi._typing import FloatArray
 from mcvi.random import Key, tile_rows
 

@@ -7,8 +7,8 @@ from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
 from mcvi import math
-from mcvi._kernels import elementary
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.functions import elementary
 from mcvi._trace import value_of
 from mcvi.distributions._bregman import log_complement, relative_entropy, safe_log, where
 from mcvi.distributions._given import otherwise

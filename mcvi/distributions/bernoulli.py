@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi._kernels import elementary
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.functions import elementary
 from mcvi._trace import unbroadcast, value_of
 from mcvi.distributions._given import either
 from mcvi.distributions._kl import register_kl

@@ -7,10 +7,10 @@ import numpy as np
 import scipy
 from autograd import numpy as anp
 
-from mcvi._kernels import elementary, special
-from mcvi._kernels.count_draws import BINOMIAL, binomial_attempt, binomial_constants, binomial_sums
-from mcvi._kernels.counts import is_count, log_binomial
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.draws.counts import BINOMIAL, binomial_attempt, binomial_constants, binomial_sums
+from mcvi._kernels.functions import elementary, special
+from mcvi._kernels.functions.log_pmf import is_count, log_binomial
 from mcvi._trace import value_of
 from mcvi.distributions._bregman import where
 from mcvi.distributions._counts import Counts, CountSampler

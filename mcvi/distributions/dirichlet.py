@@ -10,11 +10,12 @@ from autograd import numpy as anp
 from autograd.extend import defvjp_argnums, primitive
 
 from mcvi import math
-from mcvi._kernels import elementary, maps, special
-from mcvi._kernels.elementwise import elementwise, table
-from mcvi._kernels.gamma_draws import fill_gammas
-from mcvi._kernels.jit import scalar
-from mcvi._kernels.simplex import simplex_sums, softmax
+from mcvi._kernels.compiler import maps
+from mcvi._kernels.compiler.elementwise import elementwise, table
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.draws.gammas import fill_gammas
+from mcvi._kernels.functions import elementary, special
+from mcvi._kernels.sums.simplex import simplex_sums, softmax
 from mcvi._trace import unbroadcast, value_of
 from mcvi._typing import Array, ArrayLike, FloatArray
 from mcvi.distributions._bregman import concentrations_kl, digamma_less_log

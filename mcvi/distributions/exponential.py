@@ -7,8 +7,8 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import math
-from mcvi._kernels import elementary
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.functions import elementary
 from mcvi._typing import ArrayLike
 from mcvi.distributions._bregman import excess
 from mcvi.distributions._kl import register_kl

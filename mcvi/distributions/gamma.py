@@ -8,9 +8,9 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import math
-from mcvi._kernels import elementary, special
-from mcvi._kernels.gamma_draws import fill_gammas
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.draws.gammas import fill_gammas
+from mcvi._kernels.functions import elementary, special
 from mcvi._typing import ArrayLike, FloatArray
 from mcvi.distributions._bregman import excess, stirling_excess
 from mcvi.distributions._gamma_terms import gamma_entropy

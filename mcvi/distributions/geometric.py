@@ -7,9 +7,9 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import math
-from mcvi._kernels import elementary
-from mcvi._kernels.counts import is_count
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.functions import elementary
+from mcvi._kernels.functions.log_pmf import is_count
 from mcvi._trace import value_of
 from mcvi.distributions._given import either
 from mcvi.distributions._kl import register_kl

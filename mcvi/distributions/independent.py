@@ -9,7 +9,7 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
-from mcvi._kernels.rows import group_sums
+from mcvi._kernels.sums.rows import group_sums
 from mcvi._trace import is_traced, tracing, value_of
 from mcvi._typing import Array, FloatArray, RNGLike
 from mcvi.distributions._distribution import Distribution

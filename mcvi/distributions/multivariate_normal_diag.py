@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi._kernels.rows import group_sums
+from mcvi._kernels.sums.rows import group_sums
 from mcvi._trace import value_of
 from mcvi._typing import ArrayLike, FloatArray
 from mcvi.distributions._distribution import Distribution

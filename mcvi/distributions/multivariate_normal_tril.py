@@ -10,7 +10,7 @@ from autograd import numpy as anp
 from autograd.extend import defvjp_argnums, primitive
 
 from mcvi import _checks
-from mcvi._kernels import triangular
+from mcvi._kernels.sums import triangular
 from mcvi._trace import is_traced, unbroadcast, value_of
 from mcvi._typing import Array, ArrayLike, FloatArray
 from mcvi.distributions._bregman import excess

@@ -7,7 +7,7 @@ import numpy as np
 from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
-from mcvi._kernels import categories
+from mcvi._kernels.draws import categories
 from mcvi._trace import value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._classes import Classes, entries, logits_otherwise, probs_otherwise

@@ -8,10 +8,10 @@ import scipy
 from autograd import numpy as anp
 
 from mcvi import math
-from mcvi._kernels import elementary
-from mcvi._kernels.count_draws import POISSON, poisson_attempt, poisson_constants, poisson_sums
-from mcvi._kernels.counts import is_count, log_poisson
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.draws.counts import POISSON, poisson_attempt, poisson_constants, poisson_sums
+from mcvi._kernels.functions import elementary
+from mcvi._kernels.functions.log_pmf import is_count, log_poisson
 from mcvi.distributions._bregman import deviance, relative_entropy, safe_log
 from mcvi.distributions._counts import Counts, CountSampler
 from mcvi.distributions._given import either, otherwise

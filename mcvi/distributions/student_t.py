@@ -9,8 +9,8 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import math
-from mcvi._kernels import elementary, special
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.functions import elementary, special
 from mcvi._typing import ArrayLike
 from mcvi.distributions._gamma_terms import digamma_half_difference, lgamma_half_difference
 from mcvi.distributions._incomplete import student_t_cdf, student_t_quantile

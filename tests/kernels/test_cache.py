@@ -23,14 +23,14 @@ print(len(compiled.buffer) // 2)
 
 PROBE = {
     "probe_helper.py": """
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.jit import scalar
 
 @scalar
 def helper(x):
     return x + 1.0
 """,
     "probe.py": """
-from mcvi._kernels.jit import kernel
+from mcvi._kernels.compiler.jit import kernel
 from mcvi._kernels.probe_helper import helper
 
 @kernel
@@ -102,8 +102,8 @@ def test_a_changed_family_outside_the_package_changes_the_answer(copy):
     page.write_text(
         """
 import numpy as np
-from mcvi._kernels.elementwise import elementwise
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.elementwise import elementwise
+from mcvi._kernels.compiler.jit import scalar
 
 @scalar
 def density(x, constants):

@@ -6,7 +6,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from mcvi._kernels import elementary
+from mcvi._kernels.functions import elementary
 from tests.kernels.accuracy import EPS, LARGEST, NORMAL, SMALLEST, around, largest_error, loop_over, ulp
 from tests.kernels.accuracy import log_uniform as log_uniform_from
 

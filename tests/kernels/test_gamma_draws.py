@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import gammainc
 
-from mcvi._kernels.gamma_draws import SLOTS, fill_gammas, gamma_draw
+from mcvi._kernels.draws.gammas import SLOTS, fill_gammas, gamma_draw
 from mcvi.random import as_key
 
 FALSE_FAIL = 1e-9

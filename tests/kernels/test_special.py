@@ -4,7 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
-from mcvi._kernels import special
+from mcvi._kernels.functions import special
 from tests.kernels.accuracy import (
     LARGEST,
     NORMAL,

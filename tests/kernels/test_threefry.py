@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from numba import njit
 
-from mcvi._kernels import noise
-from mcvi._kernels.threefry import threefry, unit_interval
+from mcvi._kernels.draws import noise
+from mcvi._kernels.draws.threefry import threefry, unit_interval
 from mcvi.random import Key, as_key, standard_normals, standard_uniforms, tile_rows
 
 

@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 
-from mcvi._kernels.jit import kernel, scalar
+from mcvi._kernels.compiler.jit import kernel, scalar
 
 FEWEST_EXCEEDANCES = 5
 # Weights are scaled to a maximum of one. Closer together than this they are equal: the rounding of two log densities

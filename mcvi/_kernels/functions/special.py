@@ -1,7 +1,7 @@
 """The special functions that the families need, in one place."""
 
-from mcvi._kernels.gamma import digamma, lgamma, lgamma_half_difference, log_beta, trigamma
-from mcvi._kernels.normal import (
+from mcvi._kernels.functions.lgamma import digamma, lgamma, lgamma_half_difference, log_beta, trigamma
+from mcvi._kernels.functions.ndtr import (
     exp_minus_half_square,
     log_ndtr,
     log_ndtr_derivative,
@@ -11,7 +11,7 @@ from mcvi._kernels.normal import (
     ndtri_exp,
     scaled_tail,
 )
-from mcvi._kernels.saddle import bd0, quotient, relative_deviance, stirling_error
+from mcvi._kernels.functions.stirling import bd0, quotient, relative_deviance, stirling_error
 
 __all__ = [
     "bd0",

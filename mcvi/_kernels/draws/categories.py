@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import maximum
-from mcvi._kernels.elementary import exp, log, log1p
-from mcvi._kernels.jit import kernel, scalar
+from mcvi._kernels.compiler.intrinsics import maximum
+from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.functions.elementary import exp, log, log1p
 
 # Up to so many categories, comparing a draw with all of them is fastest: it vectorises.
 FEW = 8

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import column
-from mcvi._kernels.jit import kernel, scalar
+from mcvi._kernels.compiler.intrinsics import column
+from mcvi._kernels.compiler.jit import kernel, scalar
 
 
 @scalar

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import lowest_bit, mask_above
-from mcvi._kernels.jit import kernel, scalar
-from mcvi._kernels.reduce import MANY, smallest_of
+from mcvi._kernels.compiler.intrinsics import lowest_bit, mask_above
+from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.sums.moments import MANY, smallest_of
 
 _ONE, _ALL = np.uint64(1), np.uint64(2**64 - 1)
 # Room is made before each stride of a column, or each run of rows of many, not before each number.

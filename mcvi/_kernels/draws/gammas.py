@@ -16,11 +16,11 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import column
-from mcvi._kernels.elementary import exp, log, log1p, log_positive
-from mcvi._kernels.jit import kernel, scalar
-from mcvi._kernels.noise import normal_pair, normal_tile, uniform_tile
-from mcvi._kernels.threefry import threefry, unit_interval
+from mcvi._kernels.compiler.intrinsics import column
+from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.draws.noise import normal_pair, normal_tile, uniform_tile
+from mcvi._kernels.draws.threefry import threefry, unit_interval
+from mcvi._kernels.functions.elementary import exp, log, log1p, log_positive
 
 #: How far apart the slots of independent gamma draws of one element stand.
 SLOTS = np.uint64(1 << 32)

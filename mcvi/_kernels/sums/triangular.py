@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.jit import kernel, scalar
+from mcvi._kernels.compiler.jit import kernel, scalar
 
 _PANEL_ELEMENTS = 4096
 

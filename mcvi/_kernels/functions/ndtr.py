@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import bits_of_float, float_of_bits
-from mcvi._kernels.elementary import exp, expm1, log, log_of_sum
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.intrinsics import bits_of_float, float_of_bits
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.functions.elementary import exp, expm1, log, log_of_sum
 
 _HIGH_BITS = np.int64(-0x8000000)  # leaves 26 bits of a mantissa, whose square is exact
 _INVERSE_SQRT_2PI = 0.3989422804014327

@@ -25,7 +25,7 @@ _SUMMING = frozenset({"contract", "reassoc", "nsz", "arcp"})
 @cache
 def package_digest() -> str:
     """Return the SHA-256 of every source file that may hold compiled code."""
-    root = Path(__file__).parents[1]
+    root = Path(__file__).parents[2]
     digest = hashlib.sha256()
     for part in COMPILED_SOURCES:
         for path in sorted((root / part).rglob("*.py")):

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import maximum
-from mcvi._kernels.jit import kernel
-from mcvi._kernels.reduce import largest_of, weight
+from mcvi._kernels.compiler.intrinsics import maximum
+from mcvi._kernels.compiler.jit import kernel
+from mcvi._kernels.sums.moments import largest_of, weight
 
 
 @kernel(sums=True)

@@ -7,7 +7,7 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import overload
 
-from mcvi._kernels.jit import kernel
+from mcvi._kernels.compiler.jit import kernel
 
 
 def unary(function: Any) -> Any:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import bits_of_float, float_of_bits
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.intrinsics import bits_of_float, float_of_bits
+from mcvi._kernels.compiler.jit import scalar
 
 _LOG2_E = 1.4426950408889634
 _LN2_HI = 0.6931471803691238  # 32 bits: its product with an exponent is exact

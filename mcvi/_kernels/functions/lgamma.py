@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.elementary import log, log1p
-from mcvi._kernels.jit import scalar
-from mcvi._kernels.saddle import stirling_error, stirling_error_large
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.functions.elementary import log, log1p
+from mcvi._kernels.functions.stirling import stirling_error, stirling_error_large
 
 _HALF_LOG_2PI = 0.9189385332046728
 _54_LOG_2 = 37.42994775023705

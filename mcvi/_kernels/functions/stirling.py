@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import bits_of_float, float_of_bits
-from mcvi._kernels.elementary import log
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.intrinsics import bits_of_float, float_of_bits
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.functions.elementary import log
 
 _600_LOG_2 = 415.88830833596717
 _TWO_POWER_600 = 4.149515568880993e180

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mcvi._kernels.jit import kernel
+from mcvi._kernels.compiler.jit import kernel
 
 
 @kernel(sums=True)

@@ -1,6 +1,6 @@
 """Log weights of draws of many numbers in one loop: of the members of a batch, each a product of densities of numbers.
 
-The kernels stand in for those of `mcvi._kernels.fused`, where a weight belongs to `size` numbers that stand side by
+The kernels stand in for those of `mcvi._kernels.log_weights.numbers`, where a weight belongs to `size` numbers that stand side by
 side. A table has the constants of a number in its columns, those of one draw or of several
 (`mcvi.distributions._maths.widen`).
 """
@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import column
-from mcvi._kernels.fused import log_ratio
-from mcvi._kernels.jit import kernel, scalar
-from mcvi._kernels.rows import group_sums
+from mcvi._kernels.compiler.intrinsics import column
+from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.log_weights.numbers import log_ratio
+from mcvi._kernels.sums.rows import group_sums
 
 
 @scalar
@@ -82,7 +82,7 @@ def log_weights_at(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
 def log_weights(draw: Any, q: tuple[Any, int], p: tuple[Any, int]) -> Any:
     """Return a kernel that draws and weighs: `data` is ``((key0, key1), size, tile, parameters, table_q, table_p)``.
 
-    `draw` is a kernel of `mcvi._kernels.elementwise.drawn`; `tile` is how many numbers make a tile.
+    `draw` is a kernel of `mcvi._kernels.compiler.elementwise.drawn`; `tile` is how many numbers make a tile.
     """
     weigh_run = _weigh(q, p)
 

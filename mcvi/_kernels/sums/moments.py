@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import bits_of_float, float_of_bits, maximum
-from mcvi._kernels.elementary import _LOG2_E, _SIGN_BIT, exp, exp2_nonpositive, expm1, log
-from mcvi._kernels.jit import kernel, scalar
+from mcvi._kernels.compiler.intrinsics import bits_of_float, float_of_bits, maximum
+from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.functions.elementary import _LOG2_E, _SIGN_BIT, exp, exp2_nonpositive, expm1, log
 
 # Below this the logarithm of a mean power loses digits unless it is written about the mean log weight.
 SMALL_POWER = 0.1

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import column
-from mcvi._kernels.counts import log_binomial, log_poisson
-from mcvi._kernels.elementary import exp, log, log1p, log_positive
-from mcvi._kernels.jit import kernel, scalar
+from mcvi._kernels.compiler.intrinsics import column
+from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.functions.elementary import exp, log, log1p, log_positive
+from mcvi._kernels.functions.log_pmf import log_binomial, log_poisson
 
 #: Below this mean by inversion: the rejection methods begin to be valid there.
 FEW = 10.0

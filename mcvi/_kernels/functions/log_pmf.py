@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.elementary import log
-from mcvi._kernels.jit import scalar
-from mcvi._kernels.saddle import bd0, stirling_error, stirling_error_large
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.functions.elementary import log
+from mcvi._kernels.functions.stirling import bd0, stirling_error, stirling_error_large
 
 _HALF_LOG_2PI = 0.9189385332046728
 _ERROR_OF_1 = 0.08106146679532726

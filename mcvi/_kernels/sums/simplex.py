@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import maximum
-from mcvi._kernels.elementary import exp
-from mcvi._kernels.jit import kernel
+from mcvi._kernels.compiler.intrinsics import maximum
+from mcvi._kernels.compiler.jit import kernel
+from mcvi._kernels.functions.elementary import exp
 
 _SMALLEST = 2.2250738585072014e-308
 

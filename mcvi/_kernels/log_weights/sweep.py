@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numba import types
 
-from mcvi._kernels.bits import call_by_address
-from mcvi._kernels.jit import address, kernel, scalar
-from mcvi._kernels.reduce import (
+from mcvi._kernels.compiler.intrinsics import call_by_address
+from mcvi._kernels.compiler.jit import address, kernel, scalar
+from mcvi._kernels.sums.moments import (
     SMALL_POWER,
     centred_moments,
     log_moments,
@@ -17,7 +17,7 @@ from mcvi._kernels.reduce import (
     merge_moments,
     moments,
 )
-from mcvi._kernels.tail import keep_largest
+from mcvi._kernels.sums.tail import keep_largest
 
 _LINE, _TABLE, _STACK = types.float64[::1], types.float64[:, ::1], types.float64[:, :, ::1]
 # The sums and tails that grow: ``(scale, near, far, mean, centred, signs, keep, kept, sizes, floors)``.
@@ -82,7 +82,7 @@ def sweep(weigh: Any) -> Any:
     Parameters
     ----------
     weigh
-        A kernel of `mcvi._kernels.fused` or `mcvi._kernels.fused_tables`.
+        A kernel of `mcvi._kernels.log_weights.numbers` or `mcvi._kernels.log_weights.vectors`.
 
     Notes
     -----

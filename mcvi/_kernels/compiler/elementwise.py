@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import column, set_column
-from mcvi._kernels.jit import kernel, scalar
-from mcvi._kernels.threefry import threefry, unit_interval
+from mcvi._kernels.compiler.intrinsics import column, set_column
+from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.draws.threefry import threefry, unit_interval
 
 # Elements that try again together.
 _RUN = 256

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.elementary import exp, expm1, log, log1p
-from mcvi._kernels.jit import scalar
-from mcvi._kernels.saddle import relative_deviance
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.functions.elementary import exp, expm1, log, log1p
+from mcvi._kernels.functions.stirling import relative_deviance
 
 # From here on Stirling's series below has converged to 1e-17.
 _LARGE = 10.0

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import float_of_bits
-from mcvi._kernels.jit import scalar
+from mcvi._kernels.compiler.intrinsics import float_of_bits
+from mcvi._kernels.compiler.jit import scalar
 
 _PARITY = np.uint64(0x1BD11BDAA9FC1A22)
 _ONE_BITS = np.uint64(0x3FF0000000000000)

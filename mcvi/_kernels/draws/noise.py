@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.bits import bits_of_float, float_of_bits
-from mcvi._kernels.elementary import _BIASED, _MANTISSA, _ONE, _SQRT_HALF, _TWO_52, _52
-from mcvi._kernels.jit import kernel, scalar
-from mcvi._kernels.threefry import threefry, unit_interval
+from mcvi._kernels.compiler.intrinsics import bits_of_float, float_of_bits
+from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.draws.threefry import threefry, unit_interval
+from mcvi._kernels.functions.elementary import _BIASED, _MANTISSA, _ONE, _SQRT_HALF, _TWO_52, _52
 
 # The bits of 1.0, and the lowest of all: a fraction that is odd is the middle of a cell twice as wide.
 _ODD_ONE = np.uint64(0x3FF0000000000001)

@@ -1,0 +1,1 @@
+"""Elementary and special functions of numbers, to be inlined into loops."""

@@ -1,0 +1,1 @@
+"""Loops that compute log weights, and the sweep that sums them."""

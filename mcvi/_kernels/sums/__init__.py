@@ -1,0 +1,1 @@
+"""Sums, moments, order statistics and small linear algebra over blocks of draws."""
