@@ -10,8 +10,8 @@ from mcvi._draws import Draws, LogDensity, LogWeight
 from mcvi._kernels.log_weights import numbers, vectors
 from mcvi._typing import FloatArray
 from mcvi.distributions import Distribution
-from mcvi.distributions._maths import FromNoise
-from mcvi.distributions._univariate import Univariate
+from mcvi.distributions._base.page import FromNoise
+from mcvi.distributions._base.univariate import Univariate
 from mcvi.random import tile_rows
 
 __all__ = ["Loop", "known", "of_block", "of_run"]

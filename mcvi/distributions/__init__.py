@@ -1,6 +1,6 @@
 """Families of distributions."""
 
-from mcvi.distributions._distribution import Distribution
+from mcvi.distributions._base.distribution import Distribution
 from mcvi.distributions.bernoulli import Bernoulli
 from mcvi.distributions.beta import Beta
 from mcvi.distributions.binomial import Binomial

@@ -9,10 +9,17 @@ from autograd import numpy as anp
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
 from mcvi._trace import unbroadcast, value_of
-from mcvi.distributions._given import either
-from mcvi.distributions._kl import register_kl
-from mcvi.distributions._maths import FromUniform, Maths
-from mcvi.distributions._odds import Odds, binary_kl, logits_otherwise, of_logits, of_probs, probs_otherwise
+from mcvi.distributions._base.alternatives import either
+from mcvi.distributions._base.kl import register_kl
+from mcvi.distributions._base.page import FromUniform, Maths
+from mcvi.distributions._base.success_probability import (
+    Odds,
+    binary_kl,
+    logits_otherwise,
+    of_logits,
+    of_probs,
+    probs_otherwise,
+)
 
 __all__ = ["Bernoulli"]
 

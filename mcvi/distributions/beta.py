@@ -12,12 +12,12 @@ from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.gammas import fill_betas
 from mcvi._kernels.functions import elementary, special
 from mcvi._typing import ArrayLike, FloatArray
-from mcvi.distributions._bregman import concentrations_kl
-from mcvi.distributions._gamma_terms import gamma_entropy
-from mcvi.distributions._incomplete import beta_quantile, lower_beta, upper_beta
-from mcvi.distributions._kl import register_kl
-from mcvi.distributions._maths import Maths, Sampler
-from mcvi.distributions._univariate import Univariate
+from mcvi.distributions._base.kl import register_kl
+from mcvi.distributions._base.page import Maths, Sampler
+from mcvi.distributions._base.univariate import Univariate
+from mcvi.distributions._functions.gamma_terms import gamma_entropy
+from mcvi.distributions._functions.incomplete import beta_quantile, lower_beta, upper_beta
+from mcvi.distributions._functions.kl_terms import concentrations_kl
 from mcvi.random import Key, tile_rows
 
 __all__ = ["Beta"]

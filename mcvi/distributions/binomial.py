@@ -12,12 +12,19 @@ from mcvi._kernels.draws.counts import BINOMIAL, binomial_attempt, binomial_cons
 from mcvi._kernels.functions import elementary, special
 from mcvi._kernels.functions.log_pmf import is_count, log_binomial
 from mcvi._trace import value_of
-from mcvi.distributions._bregman import where
-from mcvi.distributions._counts import Counts, CountSampler
-from mcvi.distributions._given import either
-from mcvi.distributions._kl import register_kl, require_equal
-from mcvi.distributions._maths import Maths
-from mcvi.distributions._odds import Odds, binary_kl, logits_otherwise, of_logits, of_probs, probs_otherwise
+from mcvi.distributions._base.alternatives import either
+from mcvi.distributions._base.counts import Counts, CountSampler
+from mcvi.distributions._base.kl import register_kl, require_equal
+from mcvi.distributions._base.page import Maths
+from mcvi.distributions._base.success_probability import (
+    Odds,
+    binary_kl,
+    logits_otherwise,
+    of_logits,
+    of_probs,
+    probs_otherwise,
+)
+from mcvi.distributions._functions.kl_terms import where
 
 __all__ = ["Binomial"]
 

@@ -8,8 +8,8 @@ from autograd import numpy as anp
 
 from mcvi._trace import value_of
 from mcvi._typing import FloatArray
-from mcvi.distributions._classes import Classes, entries, logits_otherwise, probs_otherwise
-from mcvi.distributions._counts import log_tail
+from mcvi.distributions._base.counts import log_tail
+from mcvi.distributions._base.finite import Classes, entries, logits_otherwise, probs_otherwise
 from mcvi.random import Key
 
 __all__ = ["Categorical"]

@@ -18,13 +18,13 @@ from mcvi._kernels.functions import elementary, special
 from mcvi._kernels.sums.simplex import simplex_sums, softmax
 from mcvi._trace import unbroadcast, value_of
 from mcvi._typing import Array, ArrayLike, FloatArray
-from mcvi.distributions._bregman import concentrations_kl, digamma_less_log
-from mcvi.distributions._distribution import Distribution
-from mcvi.distributions._gamma_terms import gamma_entropy
-from mcvi.distributions._kl import register_kl
-from mcvi.distributions._maths import widen
-from mcvi.distributions._univariate import _refuse_second_derivative
-from mcvi.distributions._vectors import Members, diagonal_matrix, event_value, vector
+from mcvi.distributions._base.distribution import Distribution
+from mcvi.distributions._base.kl import register_kl
+from mcvi.distributions._base.page import widen
+from mcvi.distributions._base.univariate import _refuse_second_derivative
+from mcvi.distributions._base.vectors import Members, diagonal_matrix, event_value, vector
+from mcvi.distributions._functions.gamma_terms import gamma_entropy
+from mcvi.distributions._functions.kl_terms import concentrations_kl, digamma_less_log
 from mcvi.random import Key, tile_rows
 
 __all__ = ["Dirichlet"]

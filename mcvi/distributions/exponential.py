@@ -10,10 +10,10 @@ from mcvi import math
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
 from mcvi._typing import ArrayLike
-from mcvi.distributions._bregman import excess
-from mcvi.distributions._kl import register_kl
-from mcvi.distributions._maths import FromUniform, Maths
-from mcvi.distributions._univariate import Univariate
+from mcvi.distributions._base.kl import register_kl
+from mcvi.distributions._base.page import FromUniform, Maths
+from mcvi.distributions._base.univariate import Univariate
+from mcvi.distributions._functions.kl_terms import excess
 
 __all__ = ["Exponential"]
 

@@ -12,12 +12,12 @@ from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.gammas import fill_gammas
 from mcvi._kernels.functions import elementary, special
 from mcvi._typing import ArrayLike, FloatArray
-from mcvi.distributions._bregman import excess, stirling_excess
-from mcvi.distributions._gamma_terms import gamma_entropy
-from mcvi.distributions._incomplete import gamma_quantile, lower_gamma, upper_gamma
-from mcvi.distributions._kl import register_kl
-from mcvi.distributions._maths import Maths, Sampler
-from mcvi.distributions._univariate import Univariate
+from mcvi.distributions._base.kl import register_kl
+from mcvi.distributions._base.page import Maths, Sampler
+from mcvi.distributions._base.univariate import Univariate
+from mcvi.distributions._functions.gamma_terms import gamma_entropy
+from mcvi.distributions._functions.incomplete import gamma_quantile, lower_gamma, upper_gamma
+from mcvi.distributions._functions.kl_terms import excess, stirling_excess
 from mcvi.distributions.exponential import Exponential
 from mcvi.random import Key, tile_rows
 

@@ -11,10 +11,17 @@ from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
 from mcvi._kernels.functions.log_pmf import is_count
 from mcvi._trace import value_of
-from mcvi.distributions._given import either
-from mcvi.distributions._kl import register_kl
-from mcvi.distributions._maths import FromUniform, Maths
-from mcvi.distributions._odds import Odds, logits_otherwise, of_logits, of_probs, probs_otherwise, trials_kl
+from mcvi.distributions._base.alternatives import either
+from mcvi.distributions._base.kl import register_kl
+from mcvi.distributions._base.page import FromUniform, Maths
+from mcvi.distributions._base.success_probability import (
+    Odds,
+    logits_otherwise,
+    of_logits,
+    of_probs,
+    probs_otherwise,
+    trials_kl,
+)
 
 __all__ = ["Geometric"]
 

@@ -12,9 +12,9 @@ from mcvi import _checks
 from mcvi._kernels.sums.rows import group_sums
 from mcvi._trace import is_traced, tracing, value_of
 from mcvi._typing import Array, FloatArray, RNGLike
-from mcvi.distributions._distribution import Distribution
-from mcvi.distributions._kl import closed_form_kl, no_closed_form, register_kl
-from mcvi.distributions._vectors import diagonal_matrix
+from mcvi.distributions._base.distribution import Distribution
+from mcvi.distributions._base.kl import closed_form_kl, no_closed_form, register_kl
+from mcvi.distributions._base.vectors import diagonal_matrix
 from mcvi.random import Key, generator
 
 __all__ = ["Independent"]

@@ -11,10 +11,10 @@ from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
 from mcvi._trace import value_of
 from mcvi._typing import ArrayLike
-from mcvi.distributions._bregman import excess, where
-from mcvi.distributions._kl import register_kl
-from mcvi.distributions._location_scale import SymmetricLocationScale
-from mcvi.distributions._maths import FromUniform, Maths
+from mcvi.distributions._base.kl import register_kl
+from mcvi.distributions._base.location_scale import SymmetricLocationScale
+from mcvi.distributions._base.page import FromUniform, Maths
+from mcvi.distributions._functions.kl_terms import excess, where
 
 __all__ = ["Laplace"]
 

@@ -11,9 +11,9 @@ from autograd import numpy as anp
 from mcvi._kernels.sums.rows import group_sums
 from mcvi._trace import value_of
 from mcvi._typing import ArrayLike, FloatArray
-from mcvi.distributions._distribution import Distribution
-from mcvi.distributions._kl import register_kl
-from mcvi.distributions._vectors import batch_of, diagonal_matrix, event_value, vector
+from mcvi.distributions._base.distribution import Distribution
+from mcvi.distributions._base.kl import register_kl
+from mcvi.distributions._base.vectors import batch_of, diagonal_matrix, event_value, vector
 from mcvi.distributions.normal import Normal, kl_normal_normal
 from mcvi.random import Key
 

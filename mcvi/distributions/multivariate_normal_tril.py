@@ -13,11 +13,11 @@ from mcvi import _checks
 from mcvi._kernels.sums import triangular
 from mcvi._trace import is_traced, unbroadcast, value_of
 from mcvi._typing import Array, ArrayLike, FloatArray
-from mcvi.distributions._bregman import excess
-from mcvi.distributions._distribution import Distribution
-from mcvi.distributions._kl import closed_form_kl, no_closed_form, register_kl
-from mcvi.distributions._univariate import _refuse_second_derivative
-from mcvi.distributions._vectors import Members, batch_of, diagonal_matrix, event_value, vector
+from mcvi.distributions._base.distribution import Distribution
+from mcvi.distributions._base.kl import closed_form_kl, no_closed_form, register_kl
+from mcvi.distributions._base.univariate import _refuse_second_derivative
+from mcvi.distributions._base.vectors import Members, batch_of, diagonal_matrix, event_value, vector
+from mcvi.distributions._functions.kl_terms import excess
 from mcvi.distributions.independent import Independent
 from mcvi.distributions.multivariate_normal_diag import MultivariateNormalDiag
 from mcvi.distributions.normal import Normal

@@ -16,12 +16,19 @@ from mcvi._kernels.functions import special
 from mcvi._kernels.functions.log_pmf import is_count, log_negative_binomial
 from mcvi._trace import value_of
 from mcvi._typing import FloatArray
-from mcvi.distributions._bregman import where
-from mcvi.distributions._counts import Counts
-from mcvi.distributions._given import either
-from mcvi.distributions._kl import register_kl, require_equal
-from mcvi.distributions._maths import ByAttempts, Maths, Sampler
-from mcvi.distributions._odds import Odds, logits_otherwise, of_logits, of_probs, probs_otherwise, trials_kl
+from mcvi.distributions._base.alternatives import either
+from mcvi.distributions._base.counts import Counts
+from mcvi.distributions._base.kl import register_kl, require_equal
+from mcvi.distributions._base.page import ByAttempts, Maths, Sampler
+from mcvi.distributions._base.success_probability import (
+    Odds,
+    logits_otherwise,
+    of_logits,
+    of_probs,
+    probs_otherwise,
+    trials_kl,
+)
+from mcvi.distributions._functions.kl_terms import where
 from mcvi.random import Key, standard_uniforms, tile_rows
 
 __all__ = ["NegativeBinomial"]

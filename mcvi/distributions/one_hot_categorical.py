@@ -10,7 +10,7 @@ from autograd.extend import defvjp, primitive
 from mcvi._kernels.draws import categories
 from mcvi._trace import value_of
 from mcvi._typing import FloatArray
-from mcvi.distributions._classes import Classes, entries, logits_otherwise, probs_otherwise
+from mcvi.distributions._base.finite import Classes, entries, logits_otherwise, probs_otherwise
 from mcvi.random import Key
 
 __all__ = ["OneHotCategorical"]

@@ -12,11 +12,11 @@ from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import POISSON, poisson_attempt, poisson_constants, poisson_sums
 from mcvi._kernels.functions import elementary
 from mcvi._kernels.functions.log_pmf import is_count, log_poisson
-from mcvi.distributions._bregman import deviance, relative_entropy, safe_log
-from mcvi.distributions._counts import Counts, CountSampler
-from mcvi.distributions._given import either, otherwise
-from mcvi.distributions._kl import register_kl
-from mcvi.distributions._maths import Maths
+from mcvi.distributions._base.alternatives import either, otherwise
+from mcvi.distributions._base.counts import Counts, CountSampler
+from mcvi.distributions._base.kl import register_kl
+from mcvi.distributions._base.page import Maths
+from mcvi.distributions._functions.kl_terms import deviance, relative_entropy, safe_log
 
 __all__ = ["Poisson"]
 

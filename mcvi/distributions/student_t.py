@@ -12,10 +12,10 @@ from mcvi import math
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary, special
 from mcvi._typing import ArrayLike
-from mcvi.distributions._gamma_terms import digamma_half_difference, lgamma_half_difference
-from mcvi.distributions._incomplete import student_t_cdf, student_t_quantile
-from mcvi.distributions._location_scale import SymmetricLocationScale
-from mcvi.distributions._maths import FromUniformPair, Maths
+from mcvi.distributions._base.location_scale import SymmetricLocationScale
+from mcvi.distributions._base.page import FromUniformPair, Maths
+from mcvi.distributions._functions.gamma_terms import digamma_half_difference, lgamma_half_difference
+from mcvi.distributions._functions.incomplete import student_t_cdf, student_t_quantile
 
 __all__ = ["StudentT"]
 

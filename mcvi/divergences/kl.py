@@ -10,7 +10,7 @@ from mcvi import _checks
 from mcvi._trace import is_traced, value_of
 from mcvi._typing import RNGLike
 from mcvi.distributions import Independent
-from mcvi.distributions._kl import closed_form_kl
+from mcvi.distributions._base.kl import closed_form_kl
 from mcvi.entropy import elbo_ratio
 from mcvi.estimate import Estimate
 from mcvi.monte_carlo import expectation

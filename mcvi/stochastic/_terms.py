@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mcvi._trace import has_ended, is_traced, value_of
-from mcvi.distributions._univariate import Univariate
+from mcvi.distributions._base.univariate import Univariate
 from mcvi.stochastic._axes import extra_axes, spread, summed_to
 from mcvi.stochastic._dependencies import downstream, indices_of
 from mcvi.stochastic._graph import derivative_levels, parameter_boxes, without_graph

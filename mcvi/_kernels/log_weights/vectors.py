@@ -1,8 +1,8 @@
 """Log weights of draws of many numbers in one loop: of the members of a batch, each a product of densities of numbers.
 
-The kernels stand in for those of `mcvi._kernels.log_weights.numbers`, where a weight belongs to `size` numbers that stand side by
+The kernels stand in for those of `numbers`, where a weight belongs to `size` numbers that stand side by
 side. A table has the constants of a number in its columns, those of one draw or of several
-(`mcvi.distributions._maths.widen`).
+(`mcvi.distributions._base.page.widen`).
 """
 
 from functools import cache

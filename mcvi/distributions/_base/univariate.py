@@ -11,10 +11,10 @@ from autograd.extend import defvjp_argnums, primitive
 from mcvi import _checks
 from mcvi._trace import unbroadcast, value_of
 from mcvi._typing import FloatArray
-from mcvi.distributions._distribution import Distribution
-from mcvi.distributions._given import keep_given
-from mcvi.distributions._maths import Maths, widen
-from mcvi.distributions._weighted_scores import weighted_scores
+from mcvi.distributions._base.alternatives import keep_given
+from mcvi.distributions._base.distribution import Distribution
+from mcvi.distributions._base.page import Maths, widen
+from mcvi.distributions._base.weighted_scores import weighted_scores
 from mcvi.random import Key
 
 __all__ = ["Univariate"]

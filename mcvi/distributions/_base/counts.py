@@ -12,8 +12,8 @@ from mcvi._kernels.compiler.elementwise import table
 from mcvi._kernels.draws import categories, counts
 from mcvi._trace import is_traced, unbroadcast, value_of
 from mcvi._typing import FloatArray
-from mcvi.distributions._maths import ByAttempts, Sampler
-from mcvi.distributions._univariate import Univariate
+from mcvi.distributions._base.page import ByAttempts, Sampler
+from mcvi.distributions._base.univariate import Univariate
 from mcvi.random import Key, standard_uniforms
 
 __all__ = ["CountSampler", "Counts", "log_tail"]

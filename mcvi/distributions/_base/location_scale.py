@@ -3,7 +3,7 @@
 from typing import Any, ClassVar
 
 from mcvi._typing import ArrayLike
-from mcvi.distributions._univariate import Univariate, log_of
+from mcvi.distributions._base.univariate import Univariate, log_of
 
 __all__ = ["SymmetricLocationScale"]
 

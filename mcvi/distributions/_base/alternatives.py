@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mcvi import _checks
-from mcvi.distributions._maths import Maths
+from mcvi.distributions._base.page import Maths
 
 __all__ = ["either", "keep_given", "otherwise"]
 

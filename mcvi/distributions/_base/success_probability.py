@@ -10,9 +10,9 @@ from mcvi import math
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
 from mcvi._trace import value_of
-from mcvi.distributions._bregman import log_complement, relative_entropy, safe_log, where
-from mcvi.distributions._given import otherwise
-from mcvi.distributions._univariate import Univariate
+from mcvi.distributions._base.alternatives import otherwise
+from mcvi.distributions._base.univariate import Univariate
+from mcvi.distributions._functions.kl_terms import log_complement, relative_entropy, safe_log, where
 
 __all__ = ["Odds", "binary_kl", "logits_otherwise", "of_logits", "of_probs", "probs_otherwise", "trials_kl"]
 

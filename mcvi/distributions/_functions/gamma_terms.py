@@ -11,7 +11,7 @@ from autograd.extend import defvjp, primitive
 
 from mcvi import math
 from mcvi._typing import FloatArray
-from mcvi.distributions._bregman import digamma_less_log, trigamma_less_reciprocal
+from mcvi.distributions._functions.kl_terms import digamma_less_log, trigamma_less_reciprocal
 
 __all__ = ["digamma_half_difference", "gamma_entropy", "lgamma_half_difference"]
 

@@ -12,11 +12,11 @@ from mcvi import _checks
 from mcvi._kernels.draws import categories, noise
 from mcvi._trace import value_of
 from mcvi._typing import Array, FloatArray
-from mcvi.distributions._bregman import relative_entropy
-from mcvi.distributions._distribution import Distribution
-from mcvi.distributions._given import keep_given, otherwise
-from mcvi.distributions._kl import register_kl
-from mcvi.distributions._univariate import _refuse_second_derivative
+from mcvi.distributions._base.alternatives import keep_given, otherwise
+from mcvi.distributions._base.distribution import Distribution
+from mcvi.distributions._base.kl import register_kl
+from mcvi.distributions._base.univariate import _refuse_second_derivative
+from mcvi.distributions._functions.kl_terms import relative_entropy
 from mcvi.random import Key, tile_rows
 
 __all__ = ["Classes", "entries", "logits_otherwise", "probs_otherwise"]

@@ -1,0 +1,1 @@
+"""Special functions of several families that autograd can differentiate."""
