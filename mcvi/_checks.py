@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._trace import is_traced, value_of
+from mcvi._autograd import is_traced, value_of
 
 _LARGEST_COUNT = 2**63 - 1
 

@@ -10,9 +10,9 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from mcvi import _checks
+from mcvi._autograd import is_traced, tracing, value_of
 from mcvi._kernels.log_weights.numbers import log_weights_of
 from mcvi._kernels.sums.moments import all_below_infinity
-from mcvi._trace import is_traced, tracing, value_of
 from mcvi._typing import FloatArray, RNGLike
 from mcvi.accumulate import NOTHING_FOUND, NonFinite
 from mcvi.distributions import Distribution

@@ -6,8 +6,8 @@ import numpy as np
 from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
+from mcvi._autograd import value_of
 from mcvi._kernels.sums.moments import SMALL_POWER
-from mcvi._trace import value_of
 
 __all__ = ["importance_mean", "log_mean_power", "score_term", "self_normalized_mean"]
 

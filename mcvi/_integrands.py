@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 
 from mcvi import _checks
+from mcvi._autograd import is_traced, value_of
 from mcvi._draws import LogWeight, Traced
-from mcvi._trace import is_traced, value_of
 from mcvi._typing import FloatArray, Function
 
 __all__ = ["LogTerm", "Values"]

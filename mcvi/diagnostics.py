@@ -6,9 +6,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mcvi._autograd import value_of
 from mcvi._checks import draw_count, real_array
 from mcvi._kernels.sums.pareto import FEWEST_EXCEEDANCES, fit_tails
-from mcvi._trace import value_of
 
 __all__ = [
     "SmoothedWeights",

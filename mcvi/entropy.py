@@ -8,11 +8,11 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
+from mcvi._autograd import is_traced, value_of
 from mcvi._draws import Draws, LogWeight, Traced, log_density
 from mcvi._pass import run, warn_of_zero_weights
 from mcvi._readout import differentiating, estimate_of
 from mcvi._sweep import MeanOfWeights, Sweep
-from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.estimate import Estimate
 

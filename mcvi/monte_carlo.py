@@ -7,13 +7,13 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
+from mcvi._autograd import is_traced, value_of
 from mcvi._blocks import Blocks
 from mcvi._draws import Draws, Function, LogWeight, Traced, log_density
 from mcvi._gradients import importance_mean, log_mean_power, score_term, self_normalized_mean
 from mcvi._integrands import LogTerm, Values
 from mcvi._pass import run, warn_of_zero_weights
 from mcvi._readout import differentiating, estimate_of
-from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, FloatArray, LogDensity, Progress, RNGLike
 from mcvi._typing import Function as AnyFunction
 from mcvi.accumulate import LogMoments, Moments, SignedLogMoments, WeightedMoments

@@ -8,6 +8,7 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
+from mcvi._autograd import is_traced, value_of
 from mcvi._draws import Draws, LogWeight, Traced
 from mcvi._gradients import log_mean_power
 from mcvi._pass import run, warn_of_non_finite, warn_of_zero_weights
@@ -15,7 +16,6 @@ from mcvi._powers import Power, Powers, PowerSums, PowerTail, Tails
 from mcvi._readout import differentiating, estimate_of
 from mcvi._sweep import Sweep
 from mcvi._tail import Tail
-from mcvi._trace import is_traced, value_of
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.accumulate import LogMoments, NonFinite
 from mcvi.estimate import Estimate

@@ -6,9 +6,9 @@ from typing import Any, ClassVar
 import numpy as np
 from autograd import numpy as anp
 
+from mcvi._autograd import unbroadcast, value_of
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
-from mcvi._trace import unbroadcast, value_of
 from mcvi.distributions._base.alternatives import either
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.page import FromUniform, Maths

@@ -7,11 +7,11 @@ import numpy as np
 import scipy
 from autograd import numpy as anp
 
+from mcvi._autograd import value_of
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import BINOMIAL, binomial_attempt, binomial_constants, binomial_sums
 from mcvi._kernels.functions import elementary, special
 from mcvi._kernels.functions.log_pmf import is_count, log_binomial
-from mcvi._trace import value_of
 from mcvi.distributions._base.alternatives import either
 from mcvi.distributions._base.counts import Counts, CountSampler
 from mcvi.distributions._base.kl import register_kl, require_equal

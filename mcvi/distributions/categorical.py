@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.counts import log_tail
 from mcvi.distributions._base.finite import Classes, entries, logits_otherwise, probs_otherwise

@@ -10,13 +10,13 @@ from autograd import numpy as anp
 from autograd.extend import defvjp_argnums, primitive
 
 from mcvi import math
+from mcvi._autograd import unbroadcast, value_of
 from mcvi._kernels.compiler import maps
 from mcvi._kernels.compiler.elementwise import elementwise, table
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.gammas import fill_gammas
 from mcvi._kernels.functions import elementary, special
 from mcvi._kernels.sums.simplex import simplex_sums, softmax
-from mcvi._trace import unbroadcast, value_of
 from mcvi._typing import Array, ArrayLike, FloatArray
 from mcvi.distributions._base.distribution import Distribution
 from mcvi.distributions._base.kl import register_kl

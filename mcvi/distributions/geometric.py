@@ -7,10 +7,10 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import math
+from mcvi._autograd import value_of
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
 from mcvi._kernels.functions.log_pmf import is_count
-from mcvi._trace import value_of
 from mcvi.distributions._base.alternatives import either
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.page import FromUniform, Maths

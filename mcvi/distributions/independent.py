@@ -9,8 +9,8 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
+from mcvi._autograd import is_traced, tracing, value_of
 from mcvi._kernels.sums.rows import group_sums
-from mcvi._trace import is_traced, tracing, value_of
 from mcvi._typing import Array, FloatArray, RNGLike
 from mcvi.distributions._base.distribution import Distribution
 from mcvi.distributions._base.kl import closed_form_kl, no_closed_form, register_kl

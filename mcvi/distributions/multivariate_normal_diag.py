@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from autograd import numpy as anp
 
+from mcvi._autograd import value_of
 from mcvi._kernels.sums.rows import group_sums
-from mcvi._trace import value_of
 from mcvi._typing import ArrayLike, FloatArray
 from mcvi.distributions._base.distribution import Distribution
 from mcvi.distributions._base.kl import register_kl

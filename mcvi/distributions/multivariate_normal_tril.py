@@ -10,8 +10,8 @@ from autograd import numpy as anp
 from autograd.extend import defvjp_argnums, primitive
 
 from mcvi import _checks
+from mcvi._autograd import is_traced, unbroadcast, value_of
 from mcvi._kernels.sums import triangular
-from mcvi._trace import is_traced, unbroadcast, value_of
 from mcvi._typing import Array, ArrayLike, FloatArray
 from mcvi.distributions._base.distribution import Distribution
 from mcvi.distributions._base.kl import closed_form_kl, no_closed_form, register_kl

@@ -8,13 +8,13 @@ import numpy as np
 import scipy
 from autograd import numpy as anp
 
+from mcvi._autograd import value_of
 from mcvi._kernels.compiler.elementwise import table
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import POISSON, invert_poissons, poisson_attempt, poisson_constants
 from mcvi._kernels.draws.gammas import SLOTS, fill_gammas
 from mcvi._kernels.functions import special
 from mcvi._kernels.functions.log_pmf import is_count, log_negative_binomial
-from mcvi._trace import value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.alternatives import either
 from mcvi.distributions._base.counts import Counts

@@ -7,8 +7,8 @@ import numpy as np
 from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
+from mcvi._autograd import value_of
 from mcvi._kernels.draws import categories
-from mcvi._trace import value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.finite import Classes, entries, logits_otherwise, probs_otherwise
 from mcvi.random import Key

@@ -7,7 +7,7 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
-from mcvi._trace import is_traced, value_of
+from mcvi._autograd import is_traced, value_of
 from mcvi._typing import RNGLike
 from mcvi.distributions import Independent
 from mcvi.distributions._base.kl import closed_form_kl

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mcvi import _checks
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 
 __all__ = ["MeanBaseline", "RegressionBaseline", "get_mean_baseline", "get_regression_baseline"]
 

@@ -10,7 +10,7 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
-from mcvi._trace import is_traced, value_of
+from mcvi._autograd import is_traced, value_of
 from mcvi._typing import RNGLike
 from mcvi.distributions import Distribution
 from mcvi.random import Key, as_key, generator

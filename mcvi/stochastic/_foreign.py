@@ -7,7 +7,7 @@ import numpy as np
 from autograd.extend import defvjp_argnums, primitive
 
 from mcvi import _checks
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 
 __all__ = ["with_gradient"]
 

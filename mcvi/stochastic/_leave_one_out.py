@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi.stochastic._score_function import ScoreEstimator
 
 __all__ = ["leave_one_out", "leave_one_out_advantage"]

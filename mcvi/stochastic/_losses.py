@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from autograd.tracer import isbox
 
-from mcvi._trace import has_ended, value_of
+from mcvi._autograd import has_ended, value_of
 from mcvi.stochastic._graph import derivative_levels
 
 __all__ = ["checked_losses"]

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi.stochastic._axes import summed_to
 from mcvi.stochastic._dependencies import indices_of
 from mcvi.stochastic._graph import without_graph

@@ -7,7 +7,7 @@ import numpy as np
 from autograd.extend import Box
 from autograd.numpy.numpy_boxes import ArrayBox
 
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi.stochastic._graph import DependencyNode
 from mcvi.stochastic._level import GraphLevel
 

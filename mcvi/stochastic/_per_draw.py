@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi.distributions import Distribution
 from mcvi.stochastic._axes import spread
 from mcvi.stochastic._tape import Tape

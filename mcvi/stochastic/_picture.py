@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi.stochastic._dependencies import downstream, indices_of
 from mcvi.stochastic._graph import DependencyNode, graph_nodes
 from mcvi.stochastic._losses import checked_losses

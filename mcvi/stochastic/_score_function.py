@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mcvi import _checks
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi.stochastic._axes import spread, summed_to
 
 __all__ = [

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from mcvi import _checks
-from mcvi._trace import is_traced, value_of
+from mcvi._autograd import is_traced, value_of
 from mcvi._typing import RNGLike
 from mcvi.stochastic._drawing import drawn, has_transport, leading_draws, node_key, recorded
 from mcvi.stochastic._graph import (

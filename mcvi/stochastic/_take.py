@@ -6,7 +6,7 @@ import numpy as np
 from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 
 __all__ = ["take"]
 

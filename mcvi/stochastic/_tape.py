@@ -9,7 +9,7 @@ from autograd.core import VJPNode, add_outgrads
 from autograd.tracer import isbox, new_box
 from autograd.util import toposort
 
-from mcvi._trace import new_trace
+from mcvi._autograd import new_trace
 from mcvi.stochastic._graph import without_graph
 
 __all__ = ["Tape"]

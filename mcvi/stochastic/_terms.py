@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._trace import has_ended, is_traced, value_of
+from mcvi._autograd import has_ended, is_traced, value_of
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.stochastic._axes import extra_axes, spread, summed_to
 from mcvi.stochastic._dependencies import downstream, indices_of

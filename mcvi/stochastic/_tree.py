@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mcvi import _checks
-from mcvi._trace import is_traced
+from mcvi._autograd import is_traced
 
 __all__ = ["flattened"]
 

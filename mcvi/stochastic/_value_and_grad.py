@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mcvi import _checks
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi._typing import RNGLike
 from mcvi.estimate import Estimate
 from mcvi.random import Key, as_key

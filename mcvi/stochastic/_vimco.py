@@ -8,7 +8,7 @@ from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
 from mcvi import _checks
-from mcvi._trace import is_traced, value_of
+from mcvi._autograd import is_traced, value_of
 
 __all__ = ["get_vimco_advantage_fn", "leave_one_out_log_sum_exp", "leave_one_out_mean"]
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi.divergences import kl_divergence
 from mcvi.entropy import ELBOForms
 from mcvi.stochastic import StochasticTensor

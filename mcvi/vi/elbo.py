@@ -9,7 +9,7 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi.entropy import ELBOForms
 from mcvi.stochastic import BaseStochasticTensor, ObservedStochasticTensor, StochasticTensor, dependencies
 from mcvi.vi._terms import aligned, checked_form, entropy_term, term_with_prior

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from autograd import value_and_grad as autograd_value_and_grad
 
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi.distributions import Bernoulli, Normal
 from mcvi.stochastic import StochasticTensor, leave_one_out, surrogate_loss, value_and_grad
 

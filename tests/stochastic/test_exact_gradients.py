@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from autograd import grad
 
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi.distributions import Normal, Poisson
 from mcvi.stochastic import (
     StochasticTensor,

@@ -98,7 +98,7 @@ def test_the_value_is_the_loss_bit_for_bit_where_the_log_probability_is_not_fini
     seen = []
 
     def inside(scale):
-        from mcvi._trace import value_of
+        from mcvi._autograd import value_of
 
         total = objective(scale)
         seen.append(value_of(total))

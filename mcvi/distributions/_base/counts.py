@@ -8,9 +8,9 @@ from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
 from mcvi import math
+from mcvi._autograd import is_traced, unbroadcast, value_of
 from mcvi._kernels.compiler.elementwise import table
 from mcvi._kernels.draws import categories, counts
-from mcvi._trace import is_traced, unbroadcast, value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.page import ByAttempts, Sampler
 from mcvi.distributions._base.univariate import Univariate

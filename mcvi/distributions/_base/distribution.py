@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from mcvi import _checks
-from mcvi._trace import is_traced, value_of
+from mcvi._autograd import is_traced, value_of
 from mcvi._typing import Array, FloatArray, RNGLike
 from mcvi.random import Key, as_key
 

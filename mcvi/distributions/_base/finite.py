@@ -9,8 +9,8 @@ from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
 from mcvi import _checks
+from mcvi._autograd import value_of
 from mcvi._kernels.draws import categories, noise
-from mcvi._trace import value_of
 from mcvi._typing import Array, FloatArray
 from mcvi.distributions._base.alternatives import keep_given, otherwise
 from mcvi.distributions._base.distribution import Distribution

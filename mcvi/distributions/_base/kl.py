@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from mcvi._trace import is_traced, value_of
+from mcvi._autograd import is_traced, value_of
 
 __all__ = ["closed_form_kl", "no_closed_form", "register_kl", "require_equal"]
 

@@ -7,9 +7,9 @@ from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
 from mcvi import math
+from mcvi._autograd import value_of
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
-from mcvi._trace import value_of
 from mcvi.distributions._base.alternatives import otherwise
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.distributions._functions.kl_terms import log_complement, relative_entropy, safe_log, where

@@ -9,7 +9,7 @@ from autograd import numpy as anp
 from autograd.extend import defvjp_argnums, primitive
 
 from mcvi import _checks
-from mcvi._trace import unbroadcast, value_of
+from mcvi._autograd import unbroadcast, value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.alternatives import keep_given
 from mcvi.distributions._base.distribution import Distribution

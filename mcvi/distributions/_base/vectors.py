@@ -7,7 +7,7 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import _checks
-from mcvi._trace import value_of
+from mcvi._autograd import value_of
 from mcvi._typing import Array, FloatArray
 
 __all__ = ["Members", "batch_of", "diagonal_matrix", "event_value", "vector"]

@@ -7,7 +7,7 @@ import scipy
 from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
-from mcvi._trace import unbroadcast, value_of
+from mcvi._autograd import unbroadcast, value_of
 
 __all__ = [
     "beta_quantile",

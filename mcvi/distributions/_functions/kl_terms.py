@@ -7,9 +7,9 @@ from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
 from mcvi import math
+from mcvi._autograd import value_of
 from mcvi._kernels.compiler import maps
 from mcvi._kernels.functions import bregman, special
-from mcvi._trace import value_of
 from mcvi._typing import FloatArray
 
 __all__ = [
