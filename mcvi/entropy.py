@@ -9,10 +9,10 @@ from autograd import numpy as anp
 
 from mcvi import _checks
 from mcvi._autograd import is_traced, value_of
-from mcvi._draws import Draws, LogWeight, Traced, log_density
-from mcvi._pass import run, warn_of_zero_weights
-from mcvi._readout import differentiating, estimate_of
-from mcvi._sweep import MeanOfWeights, Sweep
+from mcvi._engine.draws import Draws, LogWeight, Traced, log_density
+from mcvi._engine.estimator import differentiating, estimate_of
+from mcvi._engine.fused import MeanOfWeights, Sweep
+from mcvi._engine.run import run, warn_of_zero_weights
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.estimate import Estimate
 

@@ -8,12 +8,12 @@ from autograd import numpy as anp
 
 from mcvi import _checks
 from mcvi._autograd import is_traced, value_of
-from mcvi._blocks import Blocks
-from mcvi._draws import Draws, Function, LogWeight, Traced, log_density
-from mcvi._gradients import importance_mean, log_mean_power, score_term, self_normalized_mean
-from mcvi._integrands import LogTerm, Values
-from mcvi._pass import run, warn_of_zero_weights
-from mcvi._readout import differentiating, estimate_of
+from mcvi._engine.by_block import Blocks
+from mcvi._engine.draws import Draws, Function, LogWeight, Traced, log_density
+from mcvi._engine.estimator import differentiating, estimate_of
+from mcvi._engine.integrands import LogTerm, Values
+from mcvi._engine.on_tape import importance_mean, log_mean_power, score_term, self_normalized_mean
+from mcvi._engine.run import run, warn_of_zero_weights
 from mcvi._typing import ArrayLike, FloatArray, LogDensity, Progress, RNGLike
 from mcvi._typing import Function as AnyFunction
 from mcvi.accumulate import LogMoments, Moments, SignedLogMoments, WeightedMoments

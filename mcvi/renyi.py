@@ -9,13 +9,13 @@ from autograd import numpy as anp
 
 from mcvi import _checks
 from mcvi._autograd import is_traced, value_of
-from mcvi._draws import Draws, LogWeight, Traced
-from mcvi._gradients import log_mean_power
-from mcvi._pass import run, warn_of_non_finite, warn_of_zero_weights
-from mcvi._powers import Power, Powers, PowerSums, PowerTail, Tails
-from mcvi._readout import differentiating, estimate_of
-from mcvi._sweep import Sweep
-from mcvi._tail import Tail
+from mcvi._engine.draws import Draws, LogWeight, Traced
+from mcvi._engine.estimator import differentiating, estimate_of
+from mcvi._engine.fused import Sweep
+from mcvi._engine.on_tape import log_mean_power
+from mcvi._engine.power_sums import Power, Powers, PowerSums, PowerTail, Tails
+from mcvi._engine.run import run, warn_of_non_finite, warn_of_zero_weights
+from mcvi._engine.tail import Tail
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.accumulate import LogMoments, NonFinite
 from mcvi.estimate import Estimate

@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from mcvi._parallel import fold
-from mcvi._tail import TailBuilder, kept_length
+from mcvi._engine.parallel import fold
+from mcvi._engine.tail import TailBuilder, kept_length
 from mcvi.accumulate import (
     CentredMoments,
     LogMoments,

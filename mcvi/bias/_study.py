@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._draws import Draws, is_compiled
-from mcvi._parallel import fold
+from mcvi._engine.draws import Draws, is_compiled
+from mcvi._engine.parallel import fold
 from mcvi._typing import ArrayLike, FloatArray, LogDensity, RNGLike
 from mcvi.bias._curve import BiasCurve
 from mcvi.bias._plan import Plan

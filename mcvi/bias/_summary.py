@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._parallel import fold
+from mcvi._engine.parallel import fold
 from mcvi._typing import FloatArray
 from mcvi.accumulate import LogMoments
 from mcvi.bias._curve import FINITE_VARIANCE, BiasCurve

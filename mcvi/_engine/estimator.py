@@ -3,7 +3,7 @@
 from typing import Any
 
 from mcvi._autograd import is_traced
-from mcvi._draws import Draws
+from mcvi._engine.draws import Draws
 from mcvi._typing import FloatArray
 from mcvi.distributions import Distribution
 from mcvi.estimate import Estimate

@@ -13,9 +13,9 @@ from warnings import warn
 import numpy as np
 
 from mcvi import _checks
-from mcvi._draws import Draws, is_compiled
-from mcvi._parallel import reduce_blocks
-from mcvi._tail import Tail
+from mcvi._engine.draws import Draws, is_compiled
+from mcvi._engine.parallel import reduce_blocks
+from mcvi._engine.tail import Tail
 from mcvi._typing import FloatArray
 from mcvi.accumulate import NonFinite
 from mcvi.estimate import NonFiniteWarning, ZeroWeightWarning

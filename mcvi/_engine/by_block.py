@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from mcvi._draws import Draws, watched, with_note
-from mcvi._parallel import fold
-from mcvi._pass import Total, keep_memory
-from mcvi._tail import TailBuilder
+from mcvi._engine.draws import Draws, watched, with_note
+from mcvi._engine.parallel import fold
+from mcvi._engine.run import Total, keep_memory
+from mcvi._engine.tail import TailBuilder
 from mcvi._typing import FloatArray
 from mcvi.accumulate import NOTHING_FOUND, NonFinite
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from mcvi._engine.tail import Tail
 from mcvi._kernels.sums import moments as kernels
 from mcvi._kernels.sums.moments import SMALL_POWER
-from mcvi._tail import Tail
 from mcvi._typing import FloatArray
 from mcvi.accumulate import CentredMoments, LogMoments, Moments
 from mcvi.estimate import Estimate

@@ -6,7 +6,7 @@ from typing import Any, Self
 
 import numpy as np
 
-from mcvi._draws import Draws, LogDensity, LogWeight
+from mcvi._engine.draws import Draws, LogDensity, LogWeight
 from mcvi._kernels.log_weights import numbers, vectors
 from mcvi._typing import FloatArray
 from mcvi.distributions import Distribution

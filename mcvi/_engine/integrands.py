@@ -7,7 +7,7 @@ import numpy as np
 
 from mcvi import _checks
 from mcvi._autograd import is_traced, value_of
-from mcvi._draws import LogWeight, Traced
+from mcvi._engine.draws import LogWeight, Traced
 from mcvi._typing import FloatArray, Function
 
 __all__ = ["LogTerm", "Values"]

@@ -5,12 +5,12 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from mcvi._draws import Draws, LogWeight, watched, with_note
+from mcvi._engine.draws import Draws, LogWeight, watched, with_note
+from mcvi._engine.loops import Loop, known, of_block, of_run
+from mcvi._engine.run import Total, keep_memory
+from mcvi._engine.tail import TailBuilder
 from mcvi._kernels.log_weights.sweep import sweep
 from mcvi._kernels.sums.moments import all_below_infinity
-from mcvi._loops import Loop, known, of_block, of_run
-from mcvi._pass import Total, keep_memory
-from mcvi._tail import TailBuilder
 from mcvi._typing import FloatArray
 from mcvi.accumulate import NOTHING_FOUND, Moments, NonFinite
 
