@@ -4,7 +4,7 @@ from typing import Any
 
 from autograd.extend import defvjp_argnums, primitive
 
-from mcvi.stochastic._graph import derivative_levels
+from mcvi.stochastic._graph.trace import derivative_levels
 from mcvi.stochastic._terms import Term, estimator_of
 
 __all__ = ["attached"]

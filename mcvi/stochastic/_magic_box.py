@@ -9,9 +9,9 @@ from autograd import numpy as anp
 
 from mcvi._autograd import value_of
 from mcvi.stochastic._axes import summed_to
-from mcvi.stochastic._dependencies import indices_of
-from mcvi.stochastic._graph import without_graph
-from mcvi.stochastic._score_function import ScoreEstimator
+from mcvi.stochastic._estimators.score_function import ScoreEstimator
+from mcvi.stochastic._graph.dependencies import indices_of
+from mcvi.stochastic._graph.trace import without_graph
 from mcvi.stochastic._terms import Collected, estimator_of
 
 __all__ = ["magic_box", "needs_higher_derivatives"]

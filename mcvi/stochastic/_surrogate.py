@@ -6,8 +6,8 @@ from operator import add
 from typing import Any
 
 from mcvi.stochastic._attach import attached
+from mcvi.stochastic._graph.nodes import BaseStochasticTensor
 from mcvi.stochastic._magic_box import magic_box, needs_higher_derivatives
-from mcvi.stochastic._nodes import BaseStochasticTensor
 from mcvi.stochastic._terms import MissingGradientWarning, collected
 
 __all__ = ["MissingGradientWarning", "surrogate_loss"]

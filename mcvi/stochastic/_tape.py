@@ -10,7 +10,7 @@ from autograd.tracer import isbox, new_box
 from autograd.util import toposort
 
 from mcvi._autograd import new_trace
-from mcvi.stochastic._graph import without_graph
+from mcvi.stochastic._graph.trace import without_graph
 
 __all__ = ["Tape"]
 

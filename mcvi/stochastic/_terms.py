@@ -12,11 +12,11 @@ import numpy as np
 from mcvi._autograd import has_ended, is_traced, value_of
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.stochastic._axes import extra_axes, spread, summed_to
-from mcvi.stochastic._dependencies import downstream, indices_of
-from mcvi.stochastic._graph import derivative_levels, parameter_boxes, without_graph
-from mcvi.stochastic._losses import checked_losses
-from mcvi.stochastic._nodes import BaseStochasticTensor
-from mcvi.stochastic._score_function import ScoreEstimator
+from mcvi.stochastic._estimators.score_function import ScoreEstimator
+from mcvi.stochastic._graph.dependencies import downstream, indices_of
+from mcvi.stochastic._graph.losses import checked_losses
+from mcvi.stochastic._graph.nodes import BaseStochasticTensor
+from mcvi.stochastic._graph.trace import derivative_levels, parameter_boxes, without_graph
 
 __all__ = ["Collected", "MissingGradientWarning", "Term", "collected", "estimator_of"]
 

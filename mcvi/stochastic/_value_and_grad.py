@@ -8,15 +8,15 @@ import numpy as np
 
 from mcvi import _checks
 from mcvi._autograd import value_of
+from mcvi._tree import flattened
 from mcvi._typing import RNGLike
 from mcvi.estimate import Estimate
 from mcvi.random import Key, as_key
 from mcvi.stochastic._attach import attached
-from mcvi.stochastic._drawing import drawing_block
+from mcvi.stochastic._graph.draws import drawing_block
 from mcvi.stochastic._per_draw import contribution, places
 from mcvi.stochastic._tape import Tape
 from mcvi.stochastic._terms import Collected, collected
-from mcvi.stochastic._tree import flattened
 
 __all__ = ["value_and_grad"]
 

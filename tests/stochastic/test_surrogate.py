@@ -18,7 +18,7 @@ from mcvi.stochastic import (
     score_function,
     surrogate_loss,
 )
-from mcvi.stochastic._graph import outermost_level, parameter_boxes
+from mcvi.stochastic._graph.trace import outermost_level, parameter_boxes
 
 PARAMS = {"mu": np.array([-1.3, 0.1, 1.3]), "sigma": np.array([1.6, 0.9, 1.7])}
 FORMS = ["value_preserving", "tf1"]

@@ -8,7 +8,7 @@ from autograd import grad
 
 from mcvi.distributions import Bernoulli
 from mcvi.stochastic import StochasticTensor, get_vimco_advantage_fn
-from mcvi.stochastic._vimco import leave_one_out_log_sum_exp, leave_one_out_mean
+from mcvi.stochastic._estimators.vimco import leave_one_out_log_sum_exp, leave_one_out_mean
 
 
 def naive(log_loss):

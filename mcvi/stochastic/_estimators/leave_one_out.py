@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from mcvi._autograd import value_of
-from mcvi.stochastic._score_function import ScoreEstimator
+from mcvi.stochastic._estimators.score_function import ScoreEstimator
 
 __all__ = ["leave_one_out", "leave_one_out_advantage"]
 

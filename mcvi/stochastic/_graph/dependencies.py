@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from mcvi.stochastic._graph import DependencyNode, graph_nodes
-from mcvi.stochastic._losses import checked_losses
-from mcvi.stochastic._nodes import BaseStochasticTensor, node_of
+from mcvi.stochastic._graph.losses import checked_losses
+from mcvi.stochastic._graph.nodes import BaseStochasticTensor, node_of
+from mcvi.stochastic._graph.trace import DependencyNode, graph_nodes
 
 __all__ = ["dependencies", "downstream", "indices_of"]
 

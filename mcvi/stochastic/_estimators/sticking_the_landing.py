@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from mcvi.stochastic._drawing import values_of_parameters
+from mcvi.stochastic._graph.draws import values_of_parameters
 
 __all__ = ["StickingTheLanding", "sticking_the_landing", "with_stopped_parameters"]
 

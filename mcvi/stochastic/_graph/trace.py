@@ -16,7 +16,7 @@ from autograd.numpy.numpy_boxes import ArrayBox
 from autograd.tracer import Node, isbox
 
 from mcvi.distributions import Distribution
-from mcvi.stochastic._level import GraphLevel
+from mcvi.stochastic._graph.level import GraphLevel
 
 __all__ = [
     "DependencyNode",

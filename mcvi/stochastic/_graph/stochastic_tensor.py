@@ -8,8 +8,10 @@ import numpy as np
 from mcvi import _checks
 from mcvi._autograd import is_traced, value_of
 from mcvi._typing import RNGLike
-from mcvi.stochastic._drawing import drawn, has_transport, leading_draws, node_key, recorded
-from mcvi.stochastic._graph import (
+from mcvi.stochastic._estimators.score_function import score_function
+from mcvi.stochastic._graph.draws import drawn, has_transport, leading_draws, node_key, recorded
+from mcvi.stochastic._graph.nodes import BaseStochasticTensor
+from mcvi.stochastic._graph.trace import (
     DependencyNode,
     derivative_levels,
     graph_nodes,
@@ -17,9 +19,7 @@ from mcvi.stochastic._graph import (
     parameter_boxes,
     without_graph,
 )
-from mcvi.stochastic._nodes import BaseStochasticTensor
-from mcvi.stochastic._score_function import score_function
-from mcvi.stochastic._value_types import MeanValue, SampleValue, ValueType, current_or
+from mcvi.stochastic._graph.value_types import MeanValue, SampleValue, ValueType, current_or
 
 __all__ = ["ObservedStochasticTensor", "StochasticTensor"]
 
@@ -252,6 +252,6 @@ def _chosen_value_type(given: ValueType | None, sampled_above: bool) -> ValueTyp
 
 
 def _with_stopped_parameters(distribution: Any) -> Any:
-    from mcvi.stochastic._sticking_the_landing import with_stopped_parameters
+    from mcvi.stochastic._estimators.sticking_the_landing import with_stopped_parameters
 
     return with_stopped_parameters(distribution)

@@ -99,7 +99,7 @@ def get_score_function_with_baseline(
     The estimator is unbiased only if the baseline of a draw does not depend on that draw. A baseline with the methods
     ``read(node, loss)`` and ``update(node, loss)`` is updated after every node of a surrogate loss has read.
     """
-    from mcvi.stochastic._baselines import get_mean_baseline
+    from mcvi.stochastic._estimators.baselines import get_mean_baseline
 
     baseline = get_mean_baseline() if baseline_fn is None else _checks.function(baseline_fn, "baseline_fn")
     read = getattr(baseline, "read", baseline)

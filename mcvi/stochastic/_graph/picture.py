@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from mcvi._autograd import value_of
-from mcvi.stochastic._dependencies import downstream, indices_of
-from mcvi.stochastic._graph import DependencyNode, graph_nodes
-from mcvi.stochastic._losses import checked_losses
-from mcvi.stochastic._nodes import node_of
-from mcvi.stochastic._svg import svg
-from mcvi.stochastic._value_types import MeanValue
+from mcvi.stochastic._graph.dependencies import downstream, indices_of
+from mcvi.stochastic._graph.losses import checked_losses
+from mcvi.stochastic._graph.nodes import node_of
+from mcvi.stochastic._graph.svg import svg
+from mcvi.stochastic._graph.trace import DependencyNode, graph_nodes
+from mcvi.stochastic._graph.value_types import MeanValue
 
 __all__ = ["GraphPicture", "picture"]
 

@@ -6,7 +6,7 @@ import numpy as np
 from autograd.tracer import isbox
 
 from mcvi._autograd import has_ended, value_of
-from mcvi.stochastic._graph import derivative_levels
+from mcvi.stochastic._graph.trace import derivative_levels
 
 __all__ = ["checked_losses"]
 

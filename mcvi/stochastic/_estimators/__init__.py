@@ -1,0 +1,1 @@
+"""Gradient estimators at a node: the advantage that multiplies its score."""
