@@ -12,18 +12,15 @@ PACKAGE = ROOT / "mcvi"
 
 # One line a layer. Inside one subpackage the imports are free; between two names of one line there are none.
 LAYERS = (
-    {"_typing", "_trace"},
+    {"_typing", "_autograd"},
     {"_checks"},
-    {"_kernels"},
+    {"_kernels", "_tree"},
     {"math"},
     {"estimate", "random"},
-    {"diagnostics", "_parallel"},
-    {"accumulate", "_tail"},
+    {"diagnostics"},
+    {"accumulate"},
     {"distributions"},
-    {"_draws", "_gradients"},
-    {"_pass"},
-    {"_blocks", "_integrands", "_loops", "_powers", "_readout"},
-    {"_sweep"},
+    {"_engine"},
     {"monte_carlo"},
     {"entropy", "renyi"},
     {"divergences"},

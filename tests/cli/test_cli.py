@@ -14,7 +14,7 @@ import pytest
 
 from mcvi.cli import main
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SMALL = ("--sizes", "4,16,64", "--replications", "50")
 
 MODEL = '''

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from mcvi._kernels.functions import special
-from tests.kernels.accuracy import (
+from tests._kernels.accuracy import (
     LARGEST,
     NORMAL,
     SMALLEST,

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-PACKAGE = Path(__file__).parents[2] / "mcvi"
+PACKAGE = Path(__file__).parents[3] / "mcvi"
 
 # Ends a script: how many functions were compiled, rather than loaded from disk.
 COUNTED = """

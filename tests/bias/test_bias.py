@@ -23,7 +23,7 @@ Z = 6.11
 
 def exact(name):
     """Return the content of a file of exact answers."""
-    with lzma.open(Path(__file__).parent / "data" / f"{name}.json.xz") as page:
+    with lzma.open(Path(__file__).parents[1] / "data" / f"{name}.json.xz") as page:
         return json.load(page)["content"]
 
 

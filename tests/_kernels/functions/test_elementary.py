@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from mcvi._kernels.functions import elementary
-from tests.kernels.accuracy import EPS, LARGEST, NORMAL, SMALLEST, around, largest_error, loop_over, ulp
-from tests.kernels.accuracy import log_uniform as log_uniform_from
+from tests._kernels.accuracy import EPS, LARGEST, NORMAL, SMALLEST, around, largest_error, loop_over, ulp
+from tests._kernels.accuracy import log_uniform as log_uniform_from
 
 COUNT = 2000
 rng = np.random.default_rng(20240229)
