@@ -16,6 +16,7 @@ from mcvi._kernels.sums.moments import all_below_infinity
 from mcvi._typing import FloatArray, RNGLike
 from mcvi.accumulate import NOTHING_FOUND, NonFinite
 from mcvi.distributions import Distribution
+from mcvi.distributions._base.blockwise import Blockwise
 from mcvi.random import Key, as_key, generator, tile_rows
 
 __all__ = ["Draws", "Function", "LogDensity", "LogWeight", "Traced", "is_compiled"]
@@ -37,8 +38,8 @@ class Draws:
     #: enough that a block stays in the caches.
     block_draws: int = 2**14
     block_numbers: int = 2**17
-    #: Whether blocks are drawn by their addresses; a sampler of the user's own is given a generator for each.
-    addressed: bool = field(init=False)
+    #: The counter-based sampler of `q`, or None: a sampler of the user's own is given a generator for each block.
+    sampler: Blockwise | None = field(init=False)
     batch_shape: tuple[int, ...] = field(init=False)
     #: How many members the batch has, and how many numbers a draw holds.
     columns: int = field(init=False)
@@ -60,7 +61,8 @@ class Draws:
 
     def __post_init__(self) -> None:
         # Plain attributes: a cached property costs microseconds on a fresh object, and a small n has few to spare.
-        self.addressed = isinstance(self.q, Distribution) and self.q._is_addressed
+        stated = self.q.blockwise if isinstance(self.q, Distribution) else None
+        self.sampler = None if stated is None or stated.draw is None else stated
         batch_shape = tuple(self.q.batch_shape)
         self.batch_shape, self.columns = batch_shape, prod(batch_shape)
         self.elements = self.columns * prod(self.q.event_shape)
@@ -88,8 +90,8 @@ class Draws:
         if self.z is not None:
             return self.z[first : first + count]
         assert self.key is not None
-        if self.addressed:
-            z = self.q._draw(self.key, first, count)
+        if self.sampler is not None and self.sampler.draw is not None:
+            z = self.sampler.draw(self.key, first, count)
             return _checks.whole(z, type(self.q).__name__) if self.q.discrete else z
         z = self._sampled(block)
         if is_traced(z):
@@ -110,7 +112,7 @@ class Draws:
             return self.z
         if not self.of_traced:
             return np.concatenate([self.block(block) for block in range(self.blocks)])
-        if not (q.pathwise if self.addressed else hasattr(q, "transport") and hasattr(q, "noise")):
+        if not (q.pathwise if self.sampler is not None else hasattr(q, "transport") and hasattr(q, "noise")):
             raise NotImplementedError(
                 f"{type(q).__name__} has no pathwise derivative of its draws, so that a gradient through n= draws "
                 "of it would be wrong. Use expectation(..., gradient='score'), or a surrogate loss, or pass draws with "
@@ -134,15 +136,15 @@ class Draws:
         assert self.key is not None
         first = self.first(block)
         count = min(self.rows, self.n - first)
-        if self.addressed:
-            return self.q._noise(self.key, first, count)
+        if self.sampler is not None and self.sampler.noise is not None:
+            return self.sampler.noise(self.key, first, count)
         return self.q.noise(count, rng=generator(self.key, block))
 
     def constant(self) -> Any:
         """Return all draws at once as constants."""
         if self.z is not None:
             return value_of(self.z)
-        if not self.addressed:
+        if self.sampler is None:
             return np.concatenate([value_of(self._sampled(block)) for block in range(self.blocks)])
         plain = Draws(self.q.untraced, self.n, None, self.key)
         return np.concatenate([plain.block(block) for block in range(plain.blocks)])
@@ -154,15 +156,15 @@ def is_compiled(q: Any, *functions: Any) -> bool:
     A function is a log density of a family of ours, or made by numba.
     """
     families = [_family(function) for function in (q.log_prob, *functions) if not isinstance(function, Dispatcher)]
-    return all(family is not None and family._is_compiled for family in families)
+    return all(family is not None and family.blockwise.compiled for family in families)
 
 
 def _family(function: Any) -> Distribution | None:
-    """Return the family whose log density a function is, unless a subclass of a user's has its own."""
+    """Return the family whose `log_prob` a function is, unless a subclass of a user's has its own."""
     owner = getattr(function, "__self__", None)
-    if isinstance(owner, Distribution) and getattr(function, "__func__", None) is Distribution.log_prob:
-        return owner
-    return None
+    if not isinstance(owner, Distribution) or owner.blockwise.log_density is None:
+        return None
+    return owner if function.__func__ is type(owner).log_prob else None
 
 
 @dataclass(eq=False)
@@ -201,15 +203,16 @@ class LogDensity:
     def __call__(self, z: Any) -> FloatArray:
         """Return a block of log densities, one row a draw."""
         p = self.distribution
+        log_density = p.blockwise.log_density
         if p.is_traced or not isinstance(z, np.ndarray):
             raise Traced
         if z.dtype != np.float64:
             z = z.astype(np.float64)
-        if p.batch_shape == self.batch_shape:
-            return p._log_prob_block(z)
-        if p.batch_shape == ():
+        if log_density is not None and p.batch_shape == self.batch_shape:
+            return log_density(z)
+        if log_density is not None and p.batch_shape == ():
             flat = z.reshape(-1, *z.shape[1 + len(self.batch_shape) :])
-            return p._log_prob_block(flat).reshape(len(z), -1)
+            return log_density(flat).reshape(len(z), -1)
         return Function(p.log_prob, self.name, self.batch_shape)(z)
 
     def traced(self, z: Any) -> Any:

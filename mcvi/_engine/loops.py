@@ -10,8 +10,7 @@ from mcvi._engine.draws import Draws, LogDensity, LogWeight
 from mcvi._kernels.log_weights import numbers, vectors
 from mcvi._typing import FloatArray
 from mcvi.distributions import Distribution
-from mcvi.distributions._base.page import FromNoise
-from mcvi.distributions._base.univariate import Univariate
+from mcvi.distributions._base.blockwise import Numbers
 from mcvi.random import tile_rows
 
 __all__ = ["Loop", "known", "of_block", "of_run"]
@@ -26,8 +25,9 @@ Loop = tuple[Any, tuple[Any, ...]]
 class _Pair:
     """A proposal and a target that are products of densities of numbers, both known to the compiler."""
 
-    q: Univariate
-    #: How many numbers a weight belongs to.
+    q: Numbers
+    #: How many numbers a draw holds, and how many of them a weight belongs to.
+    elements: int
     size: int
     #: The scalar densities of proposal and target, and their tables of constants.
     densities: tuple[Any, Any]
@@ -40,16 +40,16 @@ class _Pair:
         q = _numbers(proposal) if p is not None else None
         if q is None or p is None:
             return None
-        density, table = (q._maths.scalar_density, q._table) if weight.log_q is not None else (numbers.ONE, _NO_TABLE)
-        densities, tables = (density, p._maths.scalar_density), (table, p._table_of(q.batch_shape))
-        return cls(q, prod(proposal.event_shape), densities, tables)
+        density, table = (q.density, q.table(q.shape)) if weight.log_q is not None else (numbers.ONE, _NO_TABLE)
+        densities, tables = (density, p.density), (table, p.table(q.shape))
+        return cls(q, prod(q.shape), prod(proposal.event_shape), densities, tables)
 
     def at(self, z: FloatArray) -> Loop | None:
         """Return a loop that weighs given draws."""
         if z.dtype != np.float64 or not z.flags.c_contiguous:
             return None
         z = z.reshape(-1)
-        if self.q.elements == 1:
+        if self.elements == 1:
             return numbers.log_weights_at(*self.densities), (z, *self.tables)
         return vectors.log_weights_at(*self.densities), (z, self.size, *self.tables)
 
@@ -58,14 +58,14 @@ class _Pair:
 
         Its time is in its draws: a loop around both would save nothing.
         """
-        maths, elements = self.q._maths, self.q.elements
-        if not isinstance(maths.sampler, FromNoise):
+        sampler, parameters, elements = self.q.sampler, self.q.parameters, self.elements
+        if sampler is None:
             return None
-        sampler, tile = maths.sampler, elements * tile_rows(elements)
+        tile = elements * tile_rows(elements)
         if elements == 1:
-            weigh = numbers.log_weights(sampler.noise, sampler.transport, maths.parameters, *self.densities, tile)
-            return weigh, (key.words, self.q._columns, *self.tables)
-        data = (key.words, self.size, tile, self.q._columns, *self.tables)
+            weigh = numbers.log_weights(sampler.noise, sampler.transport, len(parameters), *self.densities, tile)
+            return weigh, (key.words, parameters, *self.tables)
+        data = (key.words, self.size, tile, parameters, *self.tables)
         return vectors.log_weights(sampler.kernel, *self.densities), data
 
 
@@ -88,13 +88,13 @@ def known(weight: LogWeight, q: Any, z: Any, log_p: FloatArray) -> Loop:
     if weight.log_q is None:
         return numbers.log_weights_known, (log_p.reshape(-1),)
     family = _numbers(q)
-    if family is not None and family.elements == 1 and type(z) is np.ndarray and z.dtype == np.float64:
+    if family is not None and prod(family.shape) == 1 and type(z) is np.ndarray and z.dtype == np.float64:
         z = np.ascontiguousarray(z).reshape(-1)
-        return numbers.log_weights_under(family._maths.scalar_density), (log_p.reshape(-1), z, family._table)
+        return numbers.log_weights_under(family.density), (log_p.reshape(-1), z, family.table(family.shape))
     return numbers.log_weights_of, (log_p.reshape(-1), weight.log_q(z).reshape(-1))
 
 
-def _numbers(distribution: Any) -> Univariate | None:
-    """Return the family of the numbers of a draw, where the density is their product and the compiler sees it."""
-    family = distribution._numbers if isinstance(distribution, Distribution) else None
-    return family if family is not None and family.elements and not family.is_traced else None
+def _numbers(distribution: Any) -> Numbers | None:
+    """Return the density of the numbers of a draw, where the density is their product and the compiler sees it."""
+    found = distribution.blockwise.numbers if isinstance(distribution, Distribution) else None
+    return found if found is not None and 0 not in found.shape else None

@@ -16,7 +16,7 @@ __all__ = ["Categorical"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class Categorical(Classes):
+class Categorical(Classes, compiled=True):
     r"""One of the numbers 0 to K - 1, with :math:`P(k) = p_k = e^{\ell_k} / \sum_j e^{\ell_j}`.
 
     Score at k: :math:`1_k - p` in `logits`, :math:`1_k / p_k - 1` in `probs` (as renormalised). Fisher information:

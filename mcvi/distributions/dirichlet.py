@@ -65,7 +65,7 @@ _stirling_errors = maps.unary(special.stirling_error)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Dirichlet(Distribution):
+class Dirichlet(Distribution, compiled=True):
     r"""The Dirichlet distribution of vectors of k positive numbers that sum to one.
 
     .. math:: \log p(x) = \sum_i (a_i - 1) \log x_i + \log\Gamma(A) - \sum_i \log\Gamma(a_i), \quad A = \sum_i a_i

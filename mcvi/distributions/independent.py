@@ -12,6 +12,7 @@ from mcvi import _checks
 from mcvi._autograd import is_traced, tracing, value_of
 from mcvi._kernels.sums.rows import group_sums
 from mcvi._typing import Array, FloatArray, RNGLike
+from mcvi.distributions._base.blockwise import Blockwise, Numbers
 from mcvi.distributions._base.distribution import Distribution
 from mcvi.distributions._base.kl import closed_form_kl, no_closed_form, register_kl
 from mcvi.distributions._base.vectors import diagonal_matrix
@@ -21,7 +22,7 @@ __all__ = ["Independent"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Independent(Distribution):
+class Independent(Distribution, compiled=True):
     r"""A batch of independent distributions as one distribution of arrays: :math:`\log p(x) = \sum_i \log p_i(x_i)`.
 
     The last `reinterpreted_batch_ndims` axes of the batch become the first axes of the event. Draws are those of the
@@ -113,17 +114,23 @@ class Independent(Distribution):
     def _family(self) -> Distribution | None:
         """The distribution inside; None for a user's object, or a subclass with a sampler or a density of its own."""
         inner = self.distribution
-        if isinstance(inner, Distribution) and inner._is_addressed and type(inner).log_prob is Distribution.log_prob:
+        if (
+            isinstance(inner, Distribution)
+            and inner.blockwise.draw is not None
+            and inner.blockwise.log_density is not None
+        ):
             return inner
         return None
 
-    @property
-    def _is_compiled(self) -> bool:
-        return super()._is_compiled and self._family is not None and self._family._is_compiled
+    @cached_property
+    def blockwise(self) -> Blockwise:
+        """The same of the distribution inside, if it is a family of the library."""
+        own, inner = super().blockwise, self._family
+        return own._replace(compiled=own.compiled and inner is not None and inner.blockwise.compiled)
 
     @property
-    def _numbers(self) -> Any:
-        return self.distribution._numbers if self._is_compiled else None
+    def _numbers(self) -> Numbers | None:
+        return None if self._family is None else self._family.blockwise.numbers
 
     def _summed(self, log_density: Any) -> Any:
         """Sum over the axes that were taken from the batch."""

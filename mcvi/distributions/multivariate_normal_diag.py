@@ -11,6 +11,7 @@ from autograd import numpy as anp
 from mcvi._autograd import value_of
 from mcvi._kernels.sums.rows import group_sums
 from mcvi._typing import ArrayLike, FloatArray
+from mcvi.distributions._base.blockwise import Numbers
 from mcvi.distributions._base.distribution import Distribution
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.vectors import batch_of, diagonal_matrix, event_value, vector
@@ -21,7 +22,7 @@ __all__ = ["MultivariateNormalDiag"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultivariateNormalDiag(Distribution):
+class MultivariateNormalDiag(Distribution, compiled=True):
     r"""The normal distribution of vectors :math:`N(\mu, \operatorname{diag}(\sigma^2))`.
 
     Its mathematics is that of `Normal`, number by number. Fisher information:
@@ -62,8 +63,8 @@ class MultivariateNormalDiag(Distribution):
         return Normal(self.loc, self.scale_diag)
 
     @property
-    def _numbers(self) -> Normal | None:
-        return self._elements if self._is_compiled else None
+    def _numbers(self) -> Numbers | None:
+        return self._elements.blockwise.numbers
 
     @cached_property
     def batch_shape(self) -> tuple[int, ...]:

@@ -29,7 +29,7 @@ _LOG_2PI = log(2 * pi)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultivariateNormalTriL(Distribution):
+class MultivariateNormalTriL(Distribution, compiled=True):
     r"""The normal distribution of vectors :math:`N(\mu, L L^\top)` with a lower triangular :math:`L`.
 
     .. math:: \log p(x) = -\tfrac12 |y|^2 - \sum_i \log L_{ii} - \tfrac d2 \log 2\pi, \quad y = L^{-1}(x-\mu)

@@ -17,7 +17,7 @@ __all__ = ["OneHotCategorical"]
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
-class OneHotCategorical(Classes):
+class OneHotCategorical(Classes, compiled=True):
     r"""One of the unit vectors :math:`e_k` of K numbers, with :math:`P(e_k) = p_k`.
 
     Score at :math:`e_k`: :math:`e_k - p` in `logits`, :math:`e_k / p_k - 1` in `probs` (as renormalised). Mean

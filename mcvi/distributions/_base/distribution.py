@@ -10,6 +10,7 @@ import numpy as np
 from mcvi import _checks
 from mcvi._autograd import is_traced, value_of
 from mcvi._typing import Array, FloatArray, RNGLike
+from mcvi.distributions._base.blockwise import STOOD_FOR, Blockwise, Numbers
 from mcvi.random import Key, as_key
 
 __all__ = ["Distribution"]
@@ -31,12 +32,27 @@ class Distribution:
         whichever have a closed form, in terms of the parameters, written with `autograd.numpy` and `mcvi.math`.
 
     What is not given raises `NotImplementedError` in a sentence. See ``docs/adding_a_family.md``.
+
+    ``class Family(Distribution, compiled=True)`` allows several threads to draw and to compute log densities at once. A
+    subclass that overrides one of the methods that do so is not compiled, unless it says so again.
     """
 
     #: Whether a draw carries, by default, its derivative in the parameters.
     pathwise: ClassVar[bool] = False
     #: Whether draws are whole numbers.
     discrete: ClassVar[bool] = False
+    _compiled: ClassVar[bool] = False
+    #: Those of the methods that `Blockwise` stands for which were overridden since a class last answered for them.
+    _overridden: ClassVar[frozenset[str]] = frozenset()
+
+    def __init_subclass__(cls, *, compiled: bool = False, **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if compiled:
+            cls._compiled, cls._overridden = True, frozenset()
+            return
+        base = next(parent for parent in cls.__mro__[1:] if issubclass(parent, Distribution))
+        changed = {name for name in STOOD_FOR if getattr(cls, name) is not getattr(base, name)}
+        cls._overridden = base._overridden | changed
 
     @property
     def batch_shape(self) -> tuple[int, ...]:
@@ -98,18 +114,22 @@ class Distribution:
         return prod(self.batch_shape) * prod(self.event_shape)
 
     @cached_property
-    def _is_addressed(self) -> bool:
-        """Whether draws are had by their addresses; a subclass of a user's may have a sampler of its own."""
-        return type(self).sample.__module__.startswith("mcvi.")
+    def blockwise(self) -> Blockwise:
+        """The sampler and the log density as the engine of the estimators calls them, block by block."""
+        overridden = type(self)._overridden
+        sampler, density = "sample" not in overridden, "log_prob" not in overridden
+        compiled = self._compiled and not overridden
+        return Blockwise(
+            self._draw if sampler else None,
+            self._noise if sampler else None,
+            self._log_prob_block if density else None,
+            self._numbers if compiled and not self.is_traced else None,
+            compiled,
+        )
 
     @property
-    def _is_compiled(self) -> bool:
-        """Whether drawing, and the log density, run no Python code of a user's."""
-        return type(self).__module__.startswith("mcvi.")
-
-    @property
-    def _numbers(self) -> Any:
-        """The `Univariate` family whose batch is the numbers of a draw, if `log_prob` sums theirs; or None."""
+    def _numbers(self) -> Numbers | None:
+        """The density as a product over the numbers of a draw, if it is one; the parameters are not traced."""
         return None
 
     # Draws

@@ -12,15 +12,16 @@ from mcvi import _checks
 from mcvi._autograd import unbroadcast, value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.alternatives import keep_given
+from mcvi.distributions._base.blockwise import Numbers
 from mcvi.distributions._base.distribution import Distribution
-from mcvi.distributions._base.page import Maths, widen
+from mcvi.distributions._base.page import FromNoise, Maths, widen
 from mcvi.distributions._base.weighted_scores import weighted_scores
 from mcvi.random import Key
 
 __all__ = ["Univariate"]
 
 
-class Univariate(Distribution):
+class Univariate(Distribution, compiled=True):
     """A family of numbers.
 
     A subclass names its parameters as fields and gives `_maths`, a `Maths` made of scalar functions; a family that
@@ -52,15 +53,11 @@ class Univariate(Distribution):
         """The shape to which the parameters broadcast."""
         return np.broadcast_shapes(*(np.shape(value_of(p)) for p in self.parameters.values()))
 
-    @cached_property
-    def _is_compiled(self) -> bool:
-        # That of a user's as well, if it draws and weighs by its page and nothing else.
-        methods = ("sample", "log_prob", "_draw", "_log_prob", "_log_prob_block")
-        return all(getattr(type(self), name) is getattr(Univariate, name) for name in methods)
-
     @property
-    def _numbers(self) -> "Univariate | None":
-        return self if self._is_compiled else None
+    def _numbers(self) -> Numbers:
+        maths = self._maths
+        one_noise = maths.sampler if isinstance(maths.sampler, FromNoise) else None
+        return Numbers(self.batch_shape, maths.scalar_density, self._table_of, self._columns, one_noise)
 
     # Parameters and constants as tables whose columns are the members of the batch.
 
