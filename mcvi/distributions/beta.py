@@ -10,7 +10,7 @@ from autograd import numpy as anp
 from mcvi import math
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.gammas import fill_betas
-from mcvi._kernels.functions import elementary, special
+from mcvi._kernels.functions import bregman, elementary, special
 from mcvi._typing import ArrayLike, FloatArray
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.page import Maths, Sampler
@@ -39,11 +39,6 @@ def _at_end(a: float, b: float) -> Any:
 
 
 @scalar
-def _log_minus_digamma(a: float) -> Any:
-    return elementary.log(a) - special.digamma(a)
-
-
-@scalar
 def _prepare(parameters: Any) -> Any:
     a, b = parameters
     n = a + b
@@ -61,8 +56,8 @@ def _prepare(parameters: Any) -> Any:
         _log_peak(a) + (_log_peak(b) - _log_peak(n)),
         _at_end(a, b),
         _at_end(b, a),
-        _log_minus_digamma(a) - _log_minus_digamma(n),
-        _log_minus_digamma(b) - _log_minus_digamma(n),
+        bregman.digamma_less_log(n) - bregman.digamma_less_log(a),
+        bregman.digamma_less_log(n) - bregman.digamma_less_log(b),
     )
 
 

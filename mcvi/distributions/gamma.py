@@ -10,7 +10,7 @@ from autograd import numpy as anp
 from mcvi import math
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.gammas import fill_gammas
-from mcvi._kernels.functions import elementary, special
+from mcvi._kernels.functions import bregman, elementary, special
 from mcvi._typing import ArrayLike, FloatArray
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.page import Maths, Sampler
@@ -34,7 +34,7 @@ def _prepare(parameters: Any) -> Any:
     log_peak = 0.5 * log_a - _HALF_LOG_2PI - special.stirling_error(a)  # a log(a) - a - lgamma(a)
     at_zero = -np.inf if a > 1.0 else np.inf
     at_zero = log_rate if a == 1.0 else at_zero
-    return a, rate, mean, mean_lacks, rate / a, log_rate - log_a, log_peak, at_zero, log_a - special.digamma(a)
+    return a, rate, mean, mean_lacks, rate / a, log_rate - log_a, log_peak, at_zero, -bregman.digamma_less_log(a)
 
 
 @scalar

@@ -90,3 +90,12 @@ def test_entropy_keeps_its_digits(df):
         slope = mpmath.digamma((v + 1) / 2) - mpmath.digamma(v / 2)
         constant = mpmath.loggamma(v / 2) - mpmath.loggamma((v + 1) / 2) + mpmath.log(v * mpmath.pi) / 2
         assert error(StudentT(df, 0.0, 1.0).entropy(), (v + 1) / 2 * slope + constant) < 2e-14
+
+
+@pytest.mark.parametrize("df", [1e-3, 1.0, 31.0, 33.0, 1e4, 1e6, 1e10, 1e15])
+def test_the_fisher_information_of_df_keeps_its_digits(df):
+    with mpmath.workdps(100):
+        v = mpmath.mpf(df)
+        trigammas = mpmath.psi(1, v / 2) - mpmath.psi(1, v / 2 + mpmath.mpf(1) / 2)
+        truth = trigammas / 4 - (v + 5) / (2 * v * (v + 1) * (v + 3))
+        assert abs(StudentT(df, 0.0, 1.0).fisher()[0, 0] / truth - 1) < 1e-14

@@ -122,7 +122,9 @@ def trigamma_less_reciprocal(x: float) -> Any:
         x += 1.0
     y = 1.0 / x
     z = y * y
-    p = 7.0 / 6.0
+    p = 43867.0 / 798.0
+    p = p * z - 3617.0 / 510.0
+    p = p * z + 7.0 / 6.0
     p = p * z - 691.0 / 2730.0
     p = p * z + 5.0 / 66.0
     p = p * z - 1.0 / 30.0
@@ -130,3 +132,57 @@ def trigamma_less_reciprocal(x: float) -> Any:
     p = p * z - 1.0 / 30.0
     p = p * z + 1.0 / 6.0
     return total + z * (0.5 + p * y)
+
+
+# From here on the series of the differences over a half have converged to 1e-16.
+_LARGE_FOR_HALVES = 16.0
+
+
+@scalar
+def digamma_half_excess(x: float) -> Any:
+    """Return ``digamma(x + 1/2) - digamma(x) - 1 / (2 x)`` for positive x: about ``1 / (8 x**2)`` for large x."""
+    total = 0.0
+    while x < _LARGE_FOR_HALVES:
+        if not x > 0.0:
+            return np.nan
+        total += 0.25 / x / ((x + 0.5) * (x + 1.0))
+        x += 1.0
+    y = 1.0 / x
+    z = y * y
+    p = 5461.0 / 32768.0
+    p = p * z - 691.0 / 16384.0
+    p = p * z + 31.0 / 2048.0
+    p = p * z - 17.0 / 2048.0
+    p = p * z + 1.0 / 128.0
+    p = p * z - 1.0 / 64.0
+    p = p * z + 1.0 / 8.0
+    return total + z * p
+
+
+@scalar
+def trigamma_half_excess(x: float) -> Any:
+    """Return ``trigamma(x) - trigamma(x + 1/2) - 1 / (2 x**2)`` for positive x: about ``1 / (4 x**3)``."""
+    total = 0.0
+    while x < _LARGE_FOR_HALVES:
+        if not x > 0.0:
+            return np.nan
+        a, b, c = 1.0 / x, 1.0 / (x + 0.5), 1.0 / (x + 1.0)
+        total += 0.25 * a * (b * c) * (a + b + c)
+        x += 1.0
+    return total + (0.25 / x / x / x - trigamma_half_remainder(x))
+
+
+@scalar
+def trigamma_half_remainder(x: float) -> Any:
+    """Return ``1 / (4 x**3)`` less `trigamma_half_excess` for x from 16 on: about ``1 / (16 x**5)``."""
+    y = 1.0 / x
+    z = y * y
+    p = -3202291.0 / 524288.0 * 18.0
+    p = p * z + 929569.0 / 1048576.0 * 16.0
+    p = p * z - 5461.0 / 32768.0 * 14.0
+    p = p * z + 691.0 / 16384.0 * 12.0
+    p = p * z - 31.0 / 2048.0 * 10.0
+    p = p * z + 17.0 / 2048.0 * 8.0
+    p = p * z - 1.0 / 128.0 * 6.0
+    p = p * z + 1.0 / 64.0 * 4.0
+    return z * z * y * p

@@ -9,11 +9,22 @@ import numpy as np
 import scipy
 from autograd.extend import defvjp, primitive
 
-from mcvi import math
+from mcvi._kernels.compiler import maps
+from mcvi._kernels.functions import bregman
 from mcvi._typing import FloatArray
 from mcvi.distributions._functions.kl_terms import digamma_less_log, trigamma_less_reciprocal
 
 __all__ = ["digamma_half_difference", "gamma_entropy", "lgamma_half_difference"]
+
+_digamma_half_excess = maps.unary(bregman.digamma_half_excess)
+_trigamma_half_excess = maps.unary(bregman.trigamma_half_excess)
+
+
+def _applied(loop: Any, x: FloatArray) -> FloatArray:
+    out = np.empty(x.shape)
+    loop(np.ascontiguousarray(x).reshape(-1), out.reshape(-1))
+    return out
+
 
 # Above it the asymptotic series below are exact to rounding.
 _LARGE = 20.0
@@ -43,11 +54,9 @@ def lgamma_half_difference(x: Any) -> FloatArray:
 @primitive
 def digamma_half_difference(x: Any) -> FloatArray:
     """Return ``digamma(x + 1/2) - digamma(x)`` for x > 0, about 1/(2 x)."""
-
-    def series(x: FloatArray) -> FloatArray:
-        return (0.5 + _series([1 / 8, -1 / 64, 1 / 128, -17 / 2048, 31 / 2048], x**-2.0) / x) / x
-
-    return _by_size(x, series, lambda x: scipy.special.digamma(x + 0.5) - scipy.special.digamma(x))
+    x = np.asarray(x, np.float64)
+    result: FloatArray = 0.5 / x + _applied(_digamma_half_excess, x)
+    return result
 
 
 @primitive
@@ -67,8 +76,10 @@ def gamma_entropy(shape: Any) -> FloatArray:
     return _by_size(shape, series, lambda a: a + scipy.special.gammaln(a) + (1.0 - a) * scipy.special.digamma(a))
 
 
-def _trigamma_half_difference(x: Any) -> Any:
-    return math.trigamma(x + 0.5) - math.trigamma(x)
+def _trigamma_half_difference(x: Any) -> FloatArray:
+    x = np.asarray(x, np.float64)
+    result: FloatArray = -0.5 / x / x - _applied(_trigamma_half_excess, x)
+    return result
 
 
 defvjp(lgamma_half_difference, lambda ans, x: lambda g: g * digamma_half_difference(x))
