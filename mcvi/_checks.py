@@ -176,11 +176,11 @@ def order(alpha: Any, name: str = "alpha") -> Any:
     held = np.asarray(value_of(alpha))
     bad = np.isnan(held)
     if bad.any():
-        raise ValueError(f"{name} must be a real number; got {_first(bad, held)}.")
+        raise ValueError(f"{name} must be a real number; got {first(bad, held)}.")
     return alpha
 
 
-def _first(bad: Any, array: Any) -> str:
+def first(bad: Any, array: Any) -> str:
     """Say which element offends: its value, and its index unless there is only one."""
     index = tuple(int(i) for i in np.argwhere(bad)[0])
     where = f" at index {index}" if index else ""
@@ -215,7 +215,7 @@ def parameter(value: Any, owner: str, name: str, rule: str = "finite") -> Any:
         wanted = "finite"
     if bad.any():
         # STYLE: "scale must be positive; got -2.0 at index (1,)"
-        raise ValueError(f"{owner}: {name} must be {wanted}; got {_first(bad, held)}.")
+        raise ValueError(f"{owner}: {name} must be {wanted}; got {first(bad, held)}.")
     return array
 
 
@@ -228,12 +228,12 @@ def lower_triangular(value: Any, owner: str, name: str) -> Any:
     above = np.triu(held, 1) != 0
     if above.any():
         raise ValueError(
-            f"{owner}: {name} must be lower triangular; got {_first(above, held)}. "
+            f"{owner}: {name} must be lower triangular; got {first(above, held)}. "
             "For a covariance matrix pass numpy.linalg.cholesky(covariance)."
         )
     bad = np.eye(held.shape[-1], dtype=bool) & ~(held > 0)
     if bad.any():
-        raise ValueError(f"{owner}: the diagonal of {name} must be positive; got {_first(bad, held)}.")
+        raise ValueError(f"{owner}: the diagonal of {name} must be positive; got {first(bad, held)}.")
     return array
 
 
@@ -251,7 +251,7 @@ def class_logits(value: Any, owner: str) -> Any:
     array, held = _classes(value, owner, "logits")
     bad = np.isnan(held) | (held == np.inf)
     if bad.any():
-        raise ValueError(f"{owner}: logits must be numbers or -inf; got {_first(bad, held)}.")
+        raise ValueError(f"{owner}: logits must be numbers or -inf; got {first(bad, held)}.")
     bad = np.all(held == -np.inf, axis=-1)
     if bad.any():
         where = f" at index {tuple(int(i) for i in np.argwhere(bad)[0])}" if held.ndim > 1 else ""
@@ -266,7 +266,7 @@ def class_probs(value: Any, owner: str) -> Any:
     total = held.sum(axis=-1, dtype=np.float64)
     bad = ~(abs(total - 1.0) <= 1e-6)
     if bad.any():
-        raise ValueError(f"{owner}: probs must sum to 1 over the last axis; got a sum of {_first(bad, total)}.")
+        raise ValueError(f"{owner}: probs must sum to 1 over the last axis; got a sum of {first(bad, total)}.")
     return array
 
 
@@ -286,22 +286,6 @@ def together(owner: str, **arrays: Any) -> tuple[int, ...]:
     except ValueError:
         listing = ", ".join(f"{name} {shape}" for name, shape in shapes.items())
         raise ValueError(f"{owner}: the parameters must broadcast together; got shapes {listing}.") from None
-
-
-def ordered(owner: str, **ends: Any) -> None:
-    """Check that the first of two arrays lies below the second, at a distance that is a number."""
-    (low_name, low), (high_name, high) = ends.items()
-    low, high = np.broadcast_arrays(low, high)
-    with np.errstate(over="ignore"):
-        width = high - low
-    bad = ~((width > 0) & (width < np.inf))
-    if bad.any():
-        rule = (
-            f"{low_name} must be below {high_name}"
-            if not (width[bad][0] > 0)
-            else (f"{high_name} - {low_name} must be finite")
-        )
-        raise ValueError(f"{owner}: {rule}; got {low_name} {low[bad][0]!s}, {high_name} {_first(bad, high)}.")
 
 
 def one_of(owner: str, **arguments: Any) -> str:

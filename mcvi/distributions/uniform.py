@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi import _checks
 from mcvi._autograd import value_of
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
 from mcvi._typing import ArrayLike
+from mcvi.distributions._base.constraints import above
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.page import FromUniform, Maths
 from mcvi.distributions._base.univariate import Univariate
@@ -88,7 +88,7 @@ class Uniform(Univariate):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _checks.ordered("Uniform", low=value_of(self.low), high=value_of(self.high))
+        above("low").at({"low": self.low}).check(self.high, "Uniform", "high")
 
     def transport(self, noise: Any) -> Any:
         """Return ``low + (high - low) * noise`` for noise on (0, 1)."""
