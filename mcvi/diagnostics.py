@@ -31,7 +31,7 @@ class SmoothedWeights(NamedTuple):
     khat: NDArray[np.float64]
 
 
-def khat(log_weights: ArrayLike) -> NDArray[np.float64]:
+def khat(log_weights: ArrayLike, *, r_eff: float = 1.0) -> NDArray[np.float64]:
     r"""Return the Pareto k-hat of importance weights: how heavy their upper tail is.
 
     The largest :math:`M = \lceil\min(0.2\,n, 3\sqrt n)\rceil` weights, less the next one, are fitted by a generalised
@@ -43,6 +43,9 @@ def khat(log_weights: ArrayLike) -> NDArray[np.float64]:
     ----------
     log_weights : array_like
         Log importance weights ``log p(z) - log q(z)``, ``(n, *batch)``; a constant added to them changes nothing.
+    r_eff : float
+        The relative efficiency of draws from a Markov chain, their effective number over `n`: the tail is
+        :math:`\lceil\min(0.2\,n, 3\sqrt{n/r})\rceil` weights long. 1 for independent draws.
 
     Returns
     -------
@@ -77,19 +80,21 @@ def khat(log_weights: ArrayLike) -> NDArray[np.float64]:
     0.5
     """
     log_weights = _log_weights(log_weights)
-    return khat_of_tail(log_weights, log_weights.shape[0])
+    return khat_of_tail(log_weights, log_weights.shape[0], r_eff=r_eff)
 
 
-def khat_of_tail(tail_log_weights: ArrayLike, n: int) -> NDArray[np.float64]:
+def khat_of_tail(tail_log_weights: ArrayLike, n: int, *, r_eff: float = 1.0) -> NDArray[np.float64]:
     """Return k-hat when only the largest log weights of `n` draws were kept.
 
     Parameters
     ----------
     tail_log_weights : array_like
-        At least the ``tail_length(n) + 1`` largest log weights, in any order, ``(m, *batch)``; or the 3001 largest,
-        when `n` is above a million: the fit then takes the 3000 that it has above the cutoff.
+        At least the ``tail_length(n, r_eff) + 1`` largest log weights, in any order, ``(m, *batch)``; or the 3001
+        largest, where more would be needed: the fit then takes the 3000 that it has above the cutoff.
     n : int
         How many draws there were.
+    r_eff : float
+        As in :func:`khat`.
 
     Returns
     -------
@@ -110,7 +115,7 @@ def khat_of_tail(tail_log_weights: ArrayLike, n: int) -> NDArray[np.float64]:
     True
     """
     tail = _log_weights(tail_log_weights, "tail_log_weights")
-    wanted = tail_length(n)
+    wanted = tail_length(n, r_eff)
     length = min(wanted, tail.shape[0] - 1)
     if tail.shape[0] > n:
         raise ValueError(f"tail_log_weights must hold at most n = {n} log weights; got {tail.shape[0]}.")
@@ -143,28 +148,40 @@ def khat_threshold(n: int) -> float:
     return -math.inf if n == 1 else min(1 - 1 / math.log10(n), 0.7)
 
 
-def tail_length(n: int) -> int:
-    """Return how many of `n` weights count as the tail: ``ceil(min(n / 5, 3 sqrt(n)))``, as in R's loo.
+def tail_length(n: int, r_eff: float = 1.0) -> int:
+    """Return how many of `n` weights count as the tail: ``ceil(min(n / 5, 3 sqrt(n / r_eff)))``, as in R's loo.
+
+    Parameters
+    ----------
+    n : int
+        The number of draws.
+    r_eff : float
+        Their effective number over `n`; 1 for independent draws.
 
     Examples
     --------
-    >>> tail_length(100), tail_length(1000)
-    (20, 95)
+    >>> tail_length(100), tail_length(1000), tail_length(1000, r_eff=0.25)
+    (20, 95, 190)
     """
     n = draw_count(n)
-    return math.ceil(min(0.2 * n, 3 * math.sqrt(n)))
+    if not (isinstance(r_eff, (int, float, np.number)) and 0.0 < r_eff < math.inf):
+        raise ValueError(f"r_eff must be a positive number (effective draws over draws); got {r_eff!r}.")
+    return math.ceil(min(0.2 * n, 3 * math.sqrt(n / r_eff)))
 
 
-def psis(log_weights: ArrayLike) -> SmoothedWeights:
+def psis(log_weights: ArrayLike, *, r_eff: float = 1.0) -> SmoothedWeights:
     r"""Replace the largest weights by the expected order statistics of the Pareto tail fitted to them.
 
     The i-th of the M weights in the tail becomes the quantile :math:`(i - 1/2)/M` of the fitted law, at most the
-    largest raw weight. The result is less variable, with a small bias, and useful for k-hat up to about 0.7.
+    largest raw weight. Equal weights, as discrete proposals make them, share the mean of their smoothed values. The
+    result is less variable, with a small bias, and useful for k-hat up to about 0.7.
 
     Parameters
     ----------
     log_weights : array_like
         Log importance weights, ``(n, *batch)``.
+    r_eff : float
+        As in :func:`khat`.
 
     Returns
     -------
@@ -192,22 +209,16 @@ def psis(log_weights: ArrayLike) -> SmoothedWeights:
     """
     given = _log_weights(log_weights)
     n = given.shape[0]
-    length = min(tail_length(n), n - 1)
+    length = min(tail_length(n, r_eff), n - 1)
     if length < FEWEST_EXCEEDANCES:
-        return SmoothedWeights(given.copy(), khat_of_tail(given, n))
+        return SmoothedWeights(given.copy(), khat_of_tail(given, n, r_eff=r_eff))
     rows = np.array(given.reshape(n, -1).T, dtype=np.float64, order="C")
-    order = np.argpartition(rows, n - length - 1, axis=1)[:, -length - 1 :]
-    largest = np.take_along_axis(rows, order, axis=1)
-    ascending = np.argsort(largest, axis=1)
-    order = np.take_along_axis(order, ascending, axis=1)
-    largest = np.take_along_axis(largest, ascending, axis=1)
+    largest = np.sort(np.partition(rows, n - length - 1, axis=1)[:, -length - 1 :], axis=1)
     shapes, scales, firsts, cutoffs = _fit(largest)
     for row in np.flatnonzero(np.isfinite(shapes)):
         count = length - firsts[row]
         quantiles = _pareto_quantiles((np.arange(count) + 0.5) / count, shapes[row], scales[row])
-        with np.errstate(divide="ignore"):
-            smoothed = np.minimum(np.log(cutoffs[row] + quantiles), 0.0)
-        rows[row, order[row, -count:]] = smoothed + largest[row, -1]
+        _smooth(rows[row], largest[row, -count:], np.minimum(cutoffs[row] + quantiles, 1.0))
     smoothed_weights = rows.T.reshape(given.shape).astype(given.dtype, copy=False)
     return SmoothedWeights(smoothed_weights, shapes.reshape(given.shape[1:])[()])
 
@@ -267,6 +278,23 @@ def _scaled_weights(log_weights: NDArray[np.floating]) -> tuple[NDArray[np.float
     with np.errstate(invalid="ignore"):  # inf - inf is the nan that is wanted
         weights = np.exp(log_weights - np.where(all_zero, 0.0, top))
     return np.where(top == np.inf, np.nan, weights), all_zero[..., 0]
+
+
+def _smooth(log_weights: NDArray[np.float64], tail: NDArray[np.float64], smoothed: NDArray[np.float64]) -> None:
+    """Give the log weights in an ascending tail their smoothed weights, which are relative to the largest.
+
+    Values are replaced, not places: which of several equal draws a selection would put in the tail is arbitrary.
+    """
+    top = tail[-1]
+    values, first, inside = np.unique(tail, return_index=True, return_counts=True)
+    sums = np.add.reduceat(smoothed, first)
+    # The tail may begin between equal weights. Those outside of it keep what they have, before all of them share.
+    outside = np.count_nonzero(log_weights == values[0]) - inside[0]
+    sums[0] += outside * np.exp(values[0] - top)
+    inside[0] += outside
+    members = np.flatnonzero(log_weights >= values[0])
+    with np.errstate(divide="ignore"):
+        log_weights[members] = (np.log(sums / inside) + top)[np.searchsorted(values, log_weights[members])]
 
 
 def _pareto_quantiles(levels: NDArray[np.float64], shape: float, scale: float) -> NDArray[np.float64]:
