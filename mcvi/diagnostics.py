@@ -164,7 +164,7 @@ def tail_length(n: int, r_eff: float = 1.0) -> int:
     (20, 95, 190)
     """
     n = draw_count(n)
-    if not (isinstance(r_eff, (int, float, np.number)) and 0.0 < r_eff < math.inf):
+    if not np.isscalar(r_eff) or isinstance(r_eff, str) or not 0.0 < r_eff < math.inf:
         raise ValueError(f"r_eff must be a positive number (effective draws over draws); got {r_eff!r}.")
     return math.ceil(min(0.2 * n, 3 * math.sqrt(n / r_eff)))
 
