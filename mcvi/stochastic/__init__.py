@@ -1,11 +1,11 @@
 """Stochastic nodes and the surrogate losses whose derivatives are unbiased gradients."""
 
 from mcvi.stochastic._estimators.baselines import get_mean_baseline, get_regression_baseline
-from mcvi.stochastic._estimators.leave_one_out import leave_one_out
 from mcvi.stochastic._estimators.score_function import (
     get_score_function_with_advantage,
     get_score_function_with_baseline,
     get_score_function_with_constant_baseline,
+    leave_one_out,
     score_function,
 )
 from mcvi.stochastic._estimators.sticking_the_landing import sticking_the_landing

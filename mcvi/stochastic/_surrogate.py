@@ -5,12 +5,19 @@ from functools import reduce
 from operator import add
 from typing import Any
 
-from mcvi.stochastic._attach import attached
-from mcvi.stochastic._graph.nodes import BaseStochasticTensor
-from mcvi.stochastic._magic_box import magic_box, needs_higher_derivatives
-from mcvi.stochastic._terms import MissingGradientWarning, collected
+import numpy as np
+from autograd import numpy as anp
+from autograd.extend import defvjp_argnums, primitive
 
-__all__ = ["MissingGradientWarning", "surrogate_loss"]
+from mcvi._autograd import value_of
+from mcvi.stochastic._axes import summed_to
+from mcvi.stochastic._estimators.score_function import ScoreEstimator
+from mcvi.stochastic._graph.dependencies import indices_of
+from mcvi.stochastic._graph.nodes import BaseStochasticTensor
+from mcvi.stochastic._graph.trace import derivative_levels, without_graph
+from mcvi.stochastic._terms import Collected, MissingGradientWarning, Term, collected, estimator_of
+
+__all__ = ["MissingGradientWarning", "attached", "surrogate_loss"]
 
 FORMS = ("value_preserving", "tf1")
 
@@ -78,9 +85,75 @@ def surrogate_loss(
     found = collected(sample_losses, stochastic_tensors)
     if form == "tf1":
         return reduce(add, found.arrays(), found.total)
-    if needs_higher_derivatives(found):
-        return magic_box(found)
+    if _needs_higher_derivatives(found):
+        return _magic_box(found)
     terms = found.terms()
     surrogate = attached(found.total, terms) if terms else found.total
     found.observe()
     return surrogate
+
+
+def attached(total: Any, terms: list[Term]) -> Any:
+    """Return `total`, bit for bit, with a derivative to which that of the score terms is added."""
+    inputs = [held for term in terms for held in term.inputs.values()]
+    levels = derivative_levels(total).union(*map(derivative_levels, inputs))
+    if len(levels) > 1:
+        node = terms[0].node
+        raise NotImplementedError(
+            f"{node.name}: no second derivatives of a surrogate loss with the estimator {estimator_of(node)!r}."
+        )
+    return _attach(total, *inputs, terms=terms)
+
+
+@primitive
+def _attach(total: Any, *inputs: Any, terms: list[Term]) -> Any:
+    return total
+
+
+def _pull_back(argnums: Any, answer: Any, args: Any, kwargs: Any) -> Any:
+    def vjp(g: Any) -> Any:
+        parts = [g]
+        for term in kwargs["terms"]:
+            pulled = term.pull_back(g)
+            parts.extend(pulled[name] for name in term.inputs)
+        return [parts[argnum] for argnum in argnums]
+
+    return vjp
+
+
+defvjp_argnums(_attach, _pull_back)
+
+
+def _needs_higher_derivatives(found: Collected) -> bool:
+    """Tell whether more than one derivative is being taken, and every node has the plain score function.
+
+    With another estimator the first-order surrogate is built, which refuses a second derivative.
+    """
+    estimators = [estimator_of(node) for node, _ in found.nodes]
+    if not all(isinstance(estimator, ScoreEstimator) and estimator.plain for estimator in estimators):
+        return False
+    return bool(found.nodes) and len(found.levels()) > 1
+
+
+def _magic_box(found: Collected) -> Any:
+    r"""Return :math:`\sum_l f_l \exp(s_l - \bar s_l)`, where :math:`s_l` sums the log probabilities upstream of loss l.
+
+    Its value is that of the losses, and its derivatives of every order have the expectations' derivatives for their
+    expectations. Foerster et al. (2018), DiCE, ICML.
+    """
+    shape = np.shape(value_of(found.losses[0]))
+    upstream: list[list[Any]] = [[] for _ in found.losses]
+    for node, bits in found.nodes:
+        log_prob = summed_to(without_graph(node.distribution.log_prob(value_of(node))), shape, node.name)
+        for index in indices_of(bits):
+            upstream[index].append(log_prob)
+    return reduce(add, map(_boxed, found.losses, upstream))
+
+
+def _boxed(loss: Any, log_probs: list[Any]) -> Any:
+    if not log_probs:
+        return loss
+    log_prob = reduce(add, log_probs)
+    held = value_of(log_prob)
+    # -inf - (-inf) must not make nan of a value that is known
+    return loss * anp.exp(anp.where(np.isfinite(held), log_prob - held, 0.0))

@@ -1,4 +1,4 @@
-"""The score terms of a surrogate loss: which nodes have one, and what each weighs."""
+"""The score terms of a surrogate loss: the nodes that have one, and the advantage of each."""
 
 import warnings
 from collections.abc import Iterable
@@ -13,8 +13,7 @@ from mcvi._autograd import has_ended, is_traced, value_of
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.stochastic._axes import extra_axes, spread, summed_to
 from mcvi.stochastic._estimators.score_function import ScoreEstimator
-from mcvi.stochastic._graph.dependencies import downstream, indices_of
-from mcvi.stochastic._graph.losses import checked_losses
+from mcvi.stochastic._graph.dependencies import checked_losses, downstream, indices_of
 from mcvi.stochastic._graph.nodes import BaseStochasticTensor
 from mcvi.stochastic._graph.trace import derivative_levels, parameter_boxes, without_graph
 
@@ -27,7 +26,7 @@ class MissingGradientWarning(UserWarning):
 
 @dataclass(frozen=True)
 class Term:
-    """The score of a node and its weight.
+    """The score of a node times its advantage.
 
     Parameters
     ----------
@@ -36,21 +35,21 @@ class Term:
         itself (`family`); else ``{"log_prob": ...}``.
     shape : tuple
         The shape of the log probability.
-    weight : array or None
+    advantage : array or None
         Shaped like a loss; None where a caller's estimator made the whole term, which is then the `log_prob`.
     """
 
     node: Any
     inputs: dict[str, Any]
     shape: tuple[int, ...]
-    weight: Any
+    advantage: Any
     family: Univariate | None = None
 
     def pull_back(self, g: Any) -> dict[str, Any]:
         """Return the derivative of ``sum(g * term)`` in each of the inputs; `g` is shaped like a loss."""
-        if self.weight is None:
+        if self.advantage is None:
             return {"log_prob": g}
-        weights = np.asarray(self.weight * g)
+        weights = np.asarray(self.advantage * g)
         if self.family is None:
             return {"log_prob": spread(np.broadcast_to(weights, np.shape(g)), self.shape)}
         weights = weights.reshape((1,) * len(self.shape)) if weights.size == 1 else weights
@@ -82,7 +81,7 @@ class Collected:
         for node, bits in self.nodes:
             estimator, loss = estimator_of(node), self.sums[bits]
             if isinstance(estimator, ScoreEstimator):
-                arrays.append(without_graph(estimator.term(node, value_of(node), estimator.weight(node, loss))))
+                arrays.append(without_graph(estimator.term(node, value_of(node), estimator.advantage(node, loss))))
             else:
                 arrays.append(_own_term(node, loss, self.shape))
         self.observe()
@@ -99,7 +98,7 @@ class Collected:
         return np.shape(value_of(self.losses[0]))
 
     def observe(self) -> None:
-        """Let the baselines take in the losses: after every node had its weight, so that none has seen the present."""
+        """Update the baselines, once every node has its advantage: none may have seen the present losses."""
         for node, bits in self.nodes:
             observe = getattr(estimator_of(node), "observe", None)
             if observe is not None and _has_traced_parameters(node):
@@ -200,7 +199,7 @@ def _term(node: Any, loss: Any, shape: tuple[int, ...]) -> Term | None:
         return None if term is None else Term(node, {"log_prob": term}, shape, None)
     inputs, term_shape, family = _inputs(node)
     extra_axes(term_shape, shape, node.name)
-    return Term(node, inputs, term_shape, estimator.weight(node, loss), family)
+    return Term(node, inputs, term_shape, estimator.advantage(node, loss), family)
 
 
 def _inputs(node: Any) -> tuple[dict[str, Any], tuple[int, ...], Univariate | None]:

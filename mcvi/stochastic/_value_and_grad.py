@@ -10,13 +10,14 @@ from mcvi import _checks
 from mcvi._autograd import value_of
 from mcvi._tree import flattened
 from mcvi._typing import RNGLike
+from mcvi.distributions import Distribution
 from mcvi.estimate import Estimate
 from mcvi.random import Key, as_key
-from mcvi.stochastic._attach import attached
+from mcvi.stochastic._axes import spread
 from mcvi.stochastic._graph.draws import drawing_block
-from mcvi.stochastic._per_draw import contribution, places
+from mcvi.stochastic._surrogate import attached
 from mcvi.stochastic._tape import Tape
-from mcvi.stochastic._terms import Collected, collected
+from mcvi.stochastic._terms import Collected, Term, collected
 
 __all__ = ["value_and_grad"]
 
@@ -155,7 +156,7 @@ class _Block:
         self.terms = found.terms()
         self.shape = shape
         self.loss = np.asarray(value_of(found.total), np.float64).reshape(n, -1).sum(axis=1)
-        self.places = [places(term, tape, len(arrays)) for term in self.terms]
+        self.places = [_places(term, tape, len(arrays)) for term in self.terms]
         self.known = self._known()
 
     def _known(self) -> frozenset[int]:
@@ -172,7 +173,7 @@ class _Block:
         for term, known in zip(self.terms, self.places, strict=True):
             for name, place in known.items():
                 if place == index:
-                    total = total + contribution(term, name, self.shape, shape)
+                    total = total + _contribution(term, name, self.shape, shape)
         return total
 
     def derivatives(self, known: frozenset[int]) -> dict[int, Any]:
@@ -200,3 +201,28 @@ def _run(loss_fn: Any, arrays: list[Any], restore: Any, n: int, key: Key, *, war
                 "lost: differentiate a surrogate_loss with autograd, or pass stop_gradient of the values."
             )
         return _Block(found, tape, arrays, n, drawn.elements)
+
+
+def _places(term: Term, tape: Tape, arrays: int) -> dict[str, int]:
+    """Return which parameters of the node's distribution are arrays of the caller, where the family knows its score."""
+    family = term.node.distribution
+    if term.advantage is None or not isinstance(family, Distribution) or type(family).score is Distribution.score:
+        return {}
+    return {
+        name: index
+        for name, value in family.parameters.items()
+        for index in range(arrays)
+        if tape.is_root(value, index)
+    }
+
+
+def _contribution(term: Term, name: str, loss_shape: tuple[int, ...], shape: tuple[int, ...]) -> Any:
+    """Return the score in the parameter `name` times the advantage of each draw, ``(n, *shape)``."""
+    score = np.asarray(term.node.distribution.untraced.score(value_of(term.node))[name])
+    advantage = spread(np.broadcast_to(term.advantage, loss_shape), term.shape)
+    product = score * advantage.reshape(advantage.shape + (1,) * (score.ndim - advantage.ndim))
+    # the axes along which the parameter was broadcast, behind the draws
+    extra = product.ndim - 1 - len(shape)
+    product = product.sum(axis=tuple(range(1, 1 + extra))) if extra else product
+    stretched = tuple(1 + i for i, size in enumerate(shape) if size == 1 and product.shape[1 + i] != 1)
+    return product.sum(axis=stretched, keepdims=True) if stretched else product

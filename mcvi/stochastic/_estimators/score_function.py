@@ -1,4 +1,4 @@
-"""The score-function estimator and its relatives: what is multiplied with the score at a node."""
+"""The score-function estimators: the advantage that multiplies the score of a node."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +15,7 @@ __all__ = [
     "get_score_function_with_advantage",
     "get_score_function_with_baseline",
     "get_score_function_with_constant_baseline",
+    "leave_one_out",
     "score_function",
 ]
 
@@ -25,12 +26,13 @@ Advantage = Callable[[Any, Any], Any]
 class ScoreEstimator:
     """``log_prob(value) * stop_gradient(advantage(node, loss))``: the term of one node in a surrogate loss.
 
-    `advantage` takes the node and the sum of the losses downstream of it, as plain numbers, and returns the factor of
-    the score. `observe`, if there is one, is told the loss after every node of a surrogate loss has had its advantage.
+    `advantage_fn` takes the node and the sum of the losses downstream of it, as plain numbers, and returns what
+    multiplies the score. `observe`, if there is one, is given the loss once every node of a surrogate loss has its
+    advantage.
     """
 
     label: str
-    advantage: Advantage
+    advantage_fn: Advantage
     observe: Callable[[Any, Any], None] | None = None
     #: Whether the advantage is the loss up to a constant, so that higher derivatives are known.
     plain: bool = False
@@ -38,7 +40,7 @@ class ScoreEstimator:
     def __call__(self, stochastic_tensor: Any, value: Any, loss: Any, baseline: Any = None) -> Any:
         """Return the term for a `loss` (and a `baseline` to subtract, if the estimator brings none)."""
         held = np.asarray(value_of(loss))
-        advantage = self.weight(stochastic_tensor, held)
+        advantage = self.advantage(stochastic_tensor, held)
         if baseline is not None:
             advantage = np.broadcast_to(advantage - value_of(baseline), held.shape)
         term = self.term(stochastic_tensor, value, advantage)
@@ -51,9 +53,9 @@ class ScoreEstimator:
         shape = np.shape(advantage)
         return summed_to(node.distribution.log_prob(value), shape, node.name) * spread(advantage, shape)
 
-    def weight(self, node: Any, loss: Any) -> Any:
+    def advantage(self, node: Any, loss: Any) -> Any:
         """Return the advantage for a loss of plain numbers, shaped like it."""
-        advantage = _fitting(self.advantage(node, loss), loss, node, "advantage")
+        advantage = _fitting(self.advantage_fn(node, loss), loss, node, "advantage")
         return np.broadcast_to(advantage, np.shape(loss))
 
     def __repr__(self) -> str:
@@ -73,6 +75,23 @@ def _raw(node: Any, loss: Any) -> Any:
 
 
 score_function = ScoreEstimator("score function", _raw, plain=True)
+
+
+def leave_one_out_advantage(stochastic_tensor: Any, loss: Any) -> Any:
+    r"""Return :math:`f_i - \frac1{n-1}\sum_{j\ne i} f_j` along the first axis."""
+    held = np.asarray(value_of(loss), np.float64)
+    if held.ndim == 0 or held.shape[0] < 2:
+        raise ValueError(
+            f"{stochastic_tensor.name}: leave_one_out needs at least 2 draws on the first axis of the loss; "
+            f"got shape {held.shape}."
+        )
+    n = held.shape[0]
+    return (held - held.mean(axis=0)) * (n / (n - 1))
+
+
+#: The score function with the mean of the other draws for a baseline (RLOO, VarGrad). Unbiased where the loss of a draw
+#: depends on that draw alone, along the first axis. Salimans & Knowles (2014); Kool, van Hoof, Welling (2019).
+leave_one_out = ScoreEstimator("score function, leave-one-out", leave_one_out_advantage)
 
 
 def get_score_function_with_constant_baseline(baseline: Any, name: str | None = None) -> ScoreEstimator:

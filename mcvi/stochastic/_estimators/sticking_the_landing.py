@@ -2,9 +2,7 @@
 
 from typing import Any
 
-from mcvi.stochastic._graph.draws import values_of_parameters
-
-__all__ = ["StickingTheLanding", "sticking_the_landing", "with_stopped_parameters"]
+__all__ = ["StickingTheLanding", "sticking_the_landing"]
 
 
 class StickingTheLanding:
@@ -36,11 +34,3 @@ class StickingTheLanding:
 
 
 sticking_the_landing = StickingTheLanding()
-
-
-def with_stopped_parameters(distribution: Any) -> Any:
-    """Return the distribution with constants for parameters.
-
-    Their values only: what the density depends on upstream is met through the value at which it is taken.
-    """
-    return values_of_parameters(distribution)

@@ -1,12 +1,15 @@
-"""Which losses each stochastic node feeds."""
+"""The losses of a graph, and the stochastic nodes upstream of each."""
 
 from typing import Any
 
-from mcvi.stochastic._graph.losses import checked_losses
-from mcvi.stochastic._graph.nodes import BaseStochasticTensor, node_of
-from mcvi.stochastic._graph.trace import DependencyNode, graph_nodes
+import numpy as np
+from autograd.tracer import isbox
 
-__all__ = ["dependencies", "downstream", "indices_of"]
+from mcvi._autograd import has_ended, value_of
+from mcvi.stochastic._graph.nodes import BaseStochasticTensor, node_of
+from mcvi.stochastic._graph.trace import DependencyNode, derivative_levels, graph_nodes, upstream
+
+__all__ = ["checked_losses", "dependencies", "downstream", "indices_of"]
 
 
 def downstream(losses: list[Any]) -> dict[BaseStochasticTensor, int]:
@@ -18,28 +21,12 @@ def downstream(losses: list[Any]) -> dict[BaseStochasticTensor, int]:
     for index, loss in enumerate(losses):
         for node in graph_nodes(loss):
             fed[node] = fed.get(node, 0) | 1 << index
-    order = _parents_first(list(fed))
+    order = upstream(fed)
     for node in reversed(order):
         bits = fed[node]
         for parent in node.parents:
             fed[parent] = fed.get(parent, 0) | bits
     return {node_of(node): fed[node] for node in order if node.source is not None}
-
-
-def _parents_first(ends: list[DependencyNode]) -> list[DependencyNode]:
-    """Return everything upstream in topological order, without recursion: chains may be long."""
-    order: list[DependencyNode] = []
-    seen: set[DependencyNode] = set()
-    stack: list[tuple[DependencyNode, bool]] = [(end, False) for end in reversed(ends)]
-    while stack:
-        node, expanded = stack.pop()
-        if expanded:
-            order.append(node)
-        elif node not in seen:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((parent, False) for parent in reversed(node.parents) if parent not in seen)
-    return order
 
 
 def indices_of(bits: int) -> list[int]:
@@ -63,3 +50,45 @@ def dependencies(losses: Any) -> dict[BaseStochasticTensor, list[int]]:
     {'a': [0, 1], 'b': [1]}
     """
     return {node: indices_of(bits) for node, bits in downstream(checked_losses(losses, same_shape=False)).items()}
+
+
+def checked_losses(sample_losses: Any, *, same_shape: bool = True) -> list[Any]:
+    """Return the losses as a list of arrays, traced or not, all of one shape."""
+    if not isinstance(sample_losses, (list, tuple)):
+        raise TypeError(f"sample_losses must be a list or tuple of arrays; got {type(sample_losses).__name__}.")
+    if not sample_losses:
+        raise ValueError("sample_losses must hold at least one loss; got an empty list.")
+    losses = [_checked(loss, index) for index, loss in enumerate(sample_losses)]
+    shapes = [np.shape(value_of(loss)) for loss in losses]
+    if same_shape and len(set(shapes)) > 1:
+        odd = next(index for index, shape in enumerate(shapes) if shape != shapes[0])
+        raise ValueError(
+            f"sample_losses must have one shape, to be added element by element; got {shapes[0]} at index 0 and "
+            f"{shapes[odd]} at index {odd}. Sum the axes that only some of them have."
+        )
+    return losses
+
+
+def _checked(loss: Any, index: int) -> Any:
+    held = value_of(loss)
+    if not isbox(loss) and not isinstance(loss, (np.ndarray, np.generic, float, int)):
+        raise TypeError(f"sample_losses must be arrays; got {type(loss).__name__} at index {index}.")
+    array = np.asarray(held)
+    if array.dtype == object:
+        raise TypeError(
+            f"sample_losses: the loss at index {index} is an array of objects: a plain np.where, np.stack or "
+            "np.concatenate of traced values makes one and loses the gradient. Use the same function of autograd.numpy."
+        )
+    if array.dtype.kind not in "fiub":
+        raise TypeError(f"sample_losses must be real numbers; got dtype {array.dtype} at index {index}.")
+    if array.ndim == 0:
+        raise ValueError(
+            f"sample_losses must have dimensionality 1 or greater (the draws in front); got a scalar at index {index}. "
+            "Use np.reshape(loss, (1,)) of autograd.numpy if it depends on all draws together."
+        )
+    if any(map(has_ended, derivative_levels(loss))):
+        raise ValueError(
+            f"sample_losses: the loss at index {index} was computed inside a derivative that has ended: "
+            "create its nodes and call surrogate_loss inside the same function that is differentiated."
+        )
+    return loss

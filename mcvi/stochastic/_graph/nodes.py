@@ -8,8 +8,7 @@ from autograd.extend import Box
 from autograd.numpy.numpy_boxes import ArrayBox
 
 from mcvi._autograd import value_of
-from mcvi.stochastic._graph.level import GraphLevel
-from mcvi.stochastic._graph.trace import DependencyNode
+from mcvi.stochastic._graph.trace import DependencyNode, GraphLevel
 
 __all__ = ["BaseStochasticTensor", "Source", "node_of"]
 

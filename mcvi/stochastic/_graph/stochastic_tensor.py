@@ -9,12 +9,13 @@ from mcvi import _checks
 from mcvi._autograd import is_traced, value_of
 from mcvi._typing import RNGLike
 from mcvi.stochastic._estimators.score_function import score_function
-from mcvi.stochastic._graph.draws import drawn, has_transport, leading_draws, node_key, recorded
+from mcvi.stochastic._graph.draws import drawn, has_transport, leading_draws, node_key, recorded, values_of_parameters
 from mcvi.stochastic._graph.nodes import BaseStochasticTensor
 from mcvi.stochastic._graph.trace import (
     DependencyNode,
     derivative_levels,
     graph_nodes,
+    nearest_draws,
     outermost_level,
     parameter_boxes,
     without_graph,
@@ -99,7 +100,7 @@ class StochasticTensor(BaseStochasticTensor):
         if is_traced(value):
             boxes.append(value)
         parents = _parents(boxes)
-        above = [node.source.attributes for node in _draws_above(parents)]
+        above = [node.source.attributes for node in nearest_draws(parents)]
         sampled_above = any(attributes.get("_has_draws") for attributes in above)
         self.value_type = _chosen_value_type(dist_value_type, sampled_above)
         self.pathwise = self._chosen_pathwise(pathwise, value, boxes)
@@ -160,9 +161,9 @@ class StochasticTensor(BaseStochasticTensor):
 
         At a node with the estimator `sticking_the_landing` the parameters count as constants.
         """
-        return (_with_stopped_parameters(self.distribution) if self.stops_parameters else self.distribution).log_prob(
-            self.value()
-        )
+        # What the density depends on upstream is met through the value at which it is taken.
+        q = values_of_parameters(self.distribution) if self.stops_parameters else self.distribution
+        return q.log_prob(self.value())
 
     def loss(self, sample_loss: Any) -> Any:
         """Return the term that this node adds to a surrogate loss in the form ``tf1``, or None if it needs none."""
@@ -228,30 +229,9 @@ def _parents(boxes: list[Any]) -> tuple[DependencyNode, ...]:
     return tuple(dict.fromkeys(node for box in boxes for node in graph_nodes(box)))
 
 
-def _draws_above(parents: tuple[DependencyNode, ...]) -> list[DependencyNode]:
-    """Return the nearest draws upstream."""
-    found, seen, stack = [], set(parents), list(parents)
-    while stack:
-        node = stack.pop()
-        if node.source is not None:
-            found.append(node)
-            continue
-        for parent in node.parents:
-            if parent not in seen:
-                seen.add(parent)
-                stack.append(parent)
-    return found
-
-
 def _chosen_value_type(given: ValueType | None, sampled_above: bool) -> ValueType:
     if given is not None:
         return given
     draws = leading_draws()
     default = SampleValue() if draws is None or sampled_above else SampleValue(draws)
     return current_or(default)
-
-
-def _with_stopped_parameters(distribution: Any) -> Any:
-    from mcvi.stochastic._estimators.sticking_the_landing import with_stopped_parameters
-
-    return with_stopped_parameters(distribution)

@@ -16,15 +16,17 @@ from autograd.numpy.numpy_boxes import ArrayBox
 from autograd.tracer import Node, isbox
 
 from mcvi.distributions import Distribution
-from mcvi.stochastic._graph.level import GraphLevel
 
 __all__ = [
     "DependencyNode",
+    "GraphLevel",
     "derivative_levels",
     "graph_nodes",
+    "nearest_draws",
     "outermost_level",
     "parameter_boxes",
     "stop_gradient",
+    "upstream",
     "without_graph",
 ]
 
@@ -114,6 +116,31 @@ def graph_nodes(x: Any) -> tuple[DependencyNode, ...]:
     return tuple(box._node for box in _layers(x) if type(box._node) is DependencyNode)
 
 
+def upstream(ends: Iterable[DependencyNode], *, past_draws: bool = True) -> list[DependencyNode]:
+    """Return the nodes that others were computed from, those included, in topological order: parents first.
+
+    With ``past_draws=False`` the walk ends at each draw that it meets. Without recursion: chains may be long.
+    """
+    order: list[DependencyNode] = []
+    seen: set[DependencyNode] = set()
+    stack = [(end, False) for end in reversed(list(ends))]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            if past_draws or node.source is None:
+                stack.extend((parent, False) for parent in reversed(node.parents) if parent not in seen)
+    return order
+
+
+def nearest_draws(ends: Iterable[DependencyNode]) -> list[DependencyNode]:
+    """Return the draws that are met first on the way up from some nodes."""
+    return [node for node in upstream(ends, past_draws=False) if node.source is not None]
+
+
 def derivative_levels(x: Any) -> frozenset[float]:
     """Return the numbers of autograd's own traces that hold `x`: one for a gradient, two for a second derivative."""
     return frozenset(box._trace for box in _layers(x) if type(box._node) is not DependencyNode)
@@ -153,6 +180,40 @@ def _boxes_in(value: Any) -> Iterator[Any]:
             yield from _boxes_in(item)
     elif hasattr(value, "log_prob"):
         yield from parameter_boxes(value)
+
+
+class GraphLevel(float):
+    """A trace number half a step above an autograd trace (or infinite), which refuses to be mistaken for one.
+
+    Autograd compares trace numbers in two places. Among the arguments of a primitive it asks ``a > b`` and, if not,
+    ``a == b``. At the end of a derivative it asks only whether the result's number equals its own; a result in our
+    graph would count as a constant there, with a derivative of zero. An ``==`` that no failed ``>`` came before is that
+    second place.
+    """
+
+    _compared = False
+
+    def __gt__(self, other: Any) -> bool:
+        larger = float.__gt__(self, other)
+        self._compared = not larger
+        return larger
+
+    def __lt__(self, other: Any) -> bool:  # `int > GraphLevel`, reflected
+        smaller = float.__lt__(self, other)
+        self._compared = not smaller
+        return smaller
+
+    def __eq__(self, other: object) -> bool:
+        if not self._compared and not isinstance(other, GraphLevel):
+            raise TypeError(
+                "the function to differentiate returned a value of the graph of random draws, whose derivative would "
+                "be taken for zero: return surrogate_loss([...]) of it, or without_graph(...) of it for the pathwise "
+                "derivative alone."
+            )
+        self._compared = False
+        return float.__eq__(self, other)
+
+    __hash__ = float.__hash__
 
 
 def outermost_level(boxes: Iterable[Any]) -> GraphLevel:
