@@ -31,9 +31,8 @@ from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
-from autograd.extend import defjvp, defvjp, primitive
-from autograd.numpy.numpy_vjps import unbroadcast_f
 
+from mcvi._autograd import differentiable
 from mcvi._kernels.compiler import maps
 from mcvi._kernels.functions import elementary, special
 
@@ -74,24 +73,22 @@ def _operand(x: Any, name: str) -> Any:
 
 
 def _unary(scalar: Any, derivative: Callable[[Any, Any], Any], name: str) -> Any:
-    """Return `scalar` as an elementwise primitive; ``derivative(answer, x)`` is traceable."""
+    """Return `scalar` as an elementwise function with the derivative ``derivative(answer, x)``."""
 
-    @primitive
+    @differentiable(derivative)
     def apply(x: Any) -> Any:
         x = _operand(x, name)
         out = np.empty(x.shape, x.dtype)
         _unary_kernel(scalar)(np.ascontiguousarray(x).reshape(-1), out.reshape(-1))
         return out[()]
 
-    defvjp(apply, lambda answer, x: lambda g: g * derivative(answer, x))
-    defjvp(apply, lambda g, answer, x: g * derivative(answer, x))
     return apply
 
 
-def _binary(scalar: Any, derivatives: tuple[Callable[[Any, Any], Any], Callable[[Any, Any], Any]], name: str) -> Any:
-    """Return `scalar` as an elementwise primitive of two arguments that broadcast."""
+def _binary(scalar: Any, derivatives: tuple[Callable[..., Any], Callable[..., Any]], name: str) -> Any:
+    """Return `scalar` as an elementwise function of two arguments that broadcast."""
 
-    @primitive
+    @differentiable(*derivatives)
     def apply(x: Any, y: Any) -> Any:
         x, y = np.broadcast_arrays(_operand(x, name), _operand(y, name))
         dtype = np.result_type(x, y)
@@ -100,12 +97,6 @@ def _binary(scalar: Any, derivatives: tuple[Callable[[Any, Any], Any], Callable[
         _binary_kernel(scalar)(*flat, out.reshape(-1))
         return out[()]
 
-    in_x, in_y = derivatives
-    defvjp(
-        apply,
-        lambda answer, x, y: unbroadcast_f(x, lambda g: g * in_x(x, y)),
-        lambda answer, x, y: unbroadcast_f(y, lambda g: g * in_y(x, y)),
-    )
     return apply
 
 
@@ -137,11 +128,15 @@ _ndtri = _unary(special.ndtri, lambda answer, p: _SQRT_2PI * exp(0.5 * answer * 
 _ndtri_exp = _unary(special.ndtri_exp, lambda answer, log_p: 1.0 / _log_ndtr_derivative(answer), "ndtri_exp")
 _log_beta = _binary(
     special.log_beta,
-    (lambda a, b: digamma(a) - digamma(a + b), lambda a, b: digamma(b) - digamma(a + b)),
+    (lambda answer, a, b: digamma(a) - digamma(a + b), lambda answer, a, b: digamma(b) - digamma(a + b)),
     "log_beta",
 )
 # 0/0 counts as 0: along x = 0 the function is constant.
-_xlogy = _binary(elementary.xlogy, (lambda x, y: log(y), lambda x, y: x / anp.where(x == 0.0, 1.0, y)), "xlogy")
+_xlogy = _binary(
+    elementary.xlogy,
+    (lambda answer, x, y: log(y), lambda answer, x, y: x / anp.where(x == 0.0, 1.0, y)),
+    "xlogy",
+)
 
 
 def exp(x: Any, /) -> Any:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi._autograd import unbroadcast, value_of
+from mcvi._autograd import unbroadcast, where
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
 from mcvi.distributions._base.alternatives import either
@@ -154,9 +154,8 @@ class Bernoulli(Odds):
 
 def _steps(value: Any, below: float, at_zero: Any, from_one: float) -> Any:
     """Return a step function of `value`: nan at nan."""
-    inside = at_zero + np.zeros(np.shape(value_of(value)))  # where() has a derivative for equal shapes only
-    known = anp.where(value < 0, below, anp.where(value < 1, inside, from_one))
-    return anp.where(anp.isnan(value), np.nan, known)
+    known = where(value < 0, below, where(value < 1, at_zero, from_one))
+    return where(anp.isnan(value), np.nan, known)
 
 
 @register_kl(Bernoulli, Bernoulli)

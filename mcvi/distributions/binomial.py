@@ -7,7 +7,7 @@ import numpy as np
 import scipy
 from autograd import numpy as anp
 
-from mcvi._autograd import value_of
+from mcvi._autograd import value_of, where
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import BINOMIAL, binomial_attempt, binomial_constants, binomial_sums
 from mcvi._kernels.functions import elementary, special
@@ -24,7 +24,6 @@ from mcvi.distributions._base.success_probability import (
     of_probs,
     probs_otherwise,
 )
-from mcvi.distributions._functions.kl_terms import where
 
 __all__ = ["Binomial"]
 

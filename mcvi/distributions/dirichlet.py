@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
-from autograd.extend import defvjp_argnums, primitive
 
 from mcvi import math
-from mcvi._autograd import unbroadcast, value_of
+from mcvi._autograd import masked_product, once_differentiable, value_of
 from mcvi._kernels.compiler import maps
 from mcvi._kernels.compiler.elementwise import elementwise, table
 from mcvi._kernels.compiler.jit import scalar
@@ -18,10 +17,9 @@ from mcvi._kernels.draws.gammas import fill_gammas
 from mcvi._kernels.functions import elementary, special
 from mcvi._kernels.sums.simplex import simplex_sums, softmax
 from mcvi._typing import Array, ArrayLike, FloatArray
-from mcvi.distributions._base.distribution import Distribution
+from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE, Distribution
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.page import widen
-from mcvi.distributions._base.univariate import _refuse_second_derivative
 from mcvi.distributions._base.vectors import Members, diagonal_matrix, event_value, vector
 from mcvi.distributions._functions.gamma_terms import gamma_entropy
 from mcvi.distributions._functions.kl_terms import concentrations_kl, digamma_less_log
@@ -213,24 +211,16 @@ def _scores(value: Any, concentration: Any) -> tuple[FloatArray, FloatArray]:
     return np.where(outside, 0.0, in_value), np.where(outside, 0.0, in_concentration)
 
 
-@primitive
+def _pull_back(g: Any, argnums: Any, answer: Any, value: Any, concentration: Any) -> list[Any]:
+    scores = _scores(value, concentration)
+    return [masked_product(np.asarray(g)[..., None], scores[a]) for a in argnums]
+
+
+@once_differentiable(_pull_back, NO_SECOND_DERIVATIVE)
 def _log_density(value: Any, concentration: Any) -> FloatArray:
     members = Members(value, np.shape(concentration)[:-1])
     flat = _log_density_of(members.value, _Table(concentration, members.batch))
     return flat.reshape(members.shape)
-
-
-@primitive
-def _pull_back(g: Any, argnums: Any, value: Any, concentration: Any) -> tuple[Any, ...]:
-    scores, arguments = _scores(value, concentration), (value, concentration)
-    g = np.asarray(g)[..., None]
-    with np.errstate(invalid="ignore", over="ignore"):
-        # 0 * inf would be nan: where no derivative is asked for, one that is not finite does not matter.
-        return tuple(unbroadcast(np.where(g == 0, 0.0, g * scores[a]), np.shape(arguments[a])) for a in argnums)
-
-
-defvjp_argnums(_pull_back, _refuse_second_derivative)
-defvjp_argnums(_log_density, lambda argnums, ans, args, kwargs: lambda g: _pull_back(g, argnums, *args))
 
 
 @register_kl(Dirichlet, Dirichlet)

@@ -7,14 +7,14 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import math
-from mcvi._autograd import value_of
+from mcvi._autograd import value_of, where
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
 from mcvi._typing import ArrayLike
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.location_scale import SymmetricLocationScale
 from mcvi.distributions._base.page import FromUniform, Maths
-from mcvi.distributions._functions.kl_terms import excess, where
+from mcvi.distributions._functions.kl_terms import excess
 
 __all__ = ["Laplace"]
 

@@ -7,15 +7,13 @@ from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
-from autograd.extend import defvjp_argnums, primitive
 
 from mcvi import _checks
-from mcvi._autograd import is_traced, unbroadcast, value_of
+from mcvi._autograd import is_traced, masked_product, once_differentiable, value_of
 from mcvi._kernels.sums import triangular
 from mcvi._typing import Array, ArrayLike, FloatArray
-from mcvi.distributions._base.distribution import Distribution
+from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE, Distribution
 from mcvi.distributions._base.kl import closed_form_kl, no_closed_form, register_kl
-from mcvi.distributions._base.univariate import _refuse_second_derivative
 from mcvi.distributions._base.vectors import Members, batch_of, diagonal_matrix, event_value, vector
 from mcvi.distributions._functions.kl_terms import excess
 from mcvi.distributions.independent import Independent
@@ -175,30 +173,16 @@ def _inverse_diagonal(tril: Any) -> Array:
     return np.where(np.eye(diagonal.shape[-1], dtype=bool), 1.0 / diagonal[..., None], 0.0)
 
 
-@primitive
-def _squared_norm(value: Any, loc: Any, tril: Any) -> FloatArray:
-    """Return ``|tril^-1 (value - loc)|**2``."""
-    members, tables = _tables(value, loc, tril)
-    squares = np.empty(members.value.shape[:2])
-    triangular.squared_norms(*tables, squares)
-    return squares.reshape(members.shape)
-
-
-@primitive
-def _pull_back(g: Any, argnums: Any, value: Any, loc: Any, tril: Any) -> tuple[Any, ...]:
+def _pull_back(g: Any, argnums: Any, answer: Any, value: Any, loc: Any, tril: Any) -> list[Any]:
     y, w = _solved(value, loc, tril)
-    g = np.asarray(g)
-    with np.errstate(invalid="ignore", over="ignore"):
-        # 0 * inf would be nan: where no derivative is asked for, one that is not finite does not matter.
-        along = np.where(g[..., None] == 0, 0.0, 2.0 * g[..., None] * w)
+    along = masked_product(2.0 * np.asarray(g)[..., None], w)
 
     def gradient(argument: int) -> Any:
-        shape = np.shape((value, loc, tril)[argument])
         if argument == 2:
-            return -np.tril(unbroadcast(_sum_of_outer_products(along, y, len(shape) - 2), shape))
-        return unbroadcast(along if argument == 0 else -along, shape)
+            return -np.tril(_sum_of_outer_products(along, y, np.ndim(tril) - 2))
+        return along if argument == 0 else -along
 
-    return tuple(gradient(argument) for argument in argnums)
+    return [gradient(argument) for argument in argnums]
 
 
 def _sum_of_outer_products(a: Any, b: Any, batch_axes: int) -> Any:
@@ -216,8 +200,13 @@ def _affine(noise: Any, loc: Any, tril: Any) -> FloatArray:
     return out.reshape(*members.shape, out.shape[-1])
 
 
-defvjp_argnums(_pull_back, _refuse_second_derivative)
-defvjp_argnums(_squared_norm, lambda argnums, ans, args, kwargs: lambda g: _pull_back(g, argnums, *args))
+@once_differentiable(_pull_back, NO_SECOND_DERIVATIVE)
+def _squared_norm(value: Any, loc: Any, tril: Any) -> FloatArray:
+    """Return ``|tril^-1 (value - loc)|**2``."""
+    members, tables = _tables(value, loc, tril)
+    squares = np.empty(members.value.shape[:2])
+    triangular.squared_norms(*tables, squares)
+    return squares.reshape(members.shape)
 
 
 def _factor(distribution: Any) -> Any:

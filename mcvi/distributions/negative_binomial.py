@@ -8,7 +8,7 @@ import numpy as np
 import scipy
 from autograd import numpy as anp
 
-from mcvi._autograd import value_of
+from mcvi._autograd import value_of, where
 from mcvi._kernels.compiler.elementwise import table
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import POISSON, invert_poissons, poisson_attempt, poisson_constants
@@ -28,7 +28,6 @@ from mcvi.distributions._base.success_probability import (
     probs_otherwise,
     trials_kl,
 )
-from mcvi.distributions._functions.kl_terms import where
 from mcvi.random import Key, standard_uniforms, tile_rows
 
 __all__ = ["NegativeBinomial"]

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi._autograd import value_of
+from mcvi._autograd import value_of, where
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
 from mcvi._typing import ArrayLike
@@ -14,7 +14,6 @@ from mcvi.distributions._base.constraints import above
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.page import FromUniform, Maths
 from mcvi.distributions._base.univariate import Univariate
-from mcvi.distributions._functions.kl_terms import where
 
 __all__ = ["Uniform"]
 

@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from autograd.extend import defvjp_argnums, primitive
 
 from mcvi import _checks
-from mcvi._autograd import value_of
+from mcvi._autograd import once_differentiable
 
 __all__ = ["with_gradient"]
 
@@ -30,7 +29,7 @@ def with_gradient(f: Callable[..., Any], vjp: Callable[..., Any]) -> Callable[..
     Returns
     -------
     callable
-        Of the same positional arguments. First derivatives only.
+        Of the same positional arguments. It has first derivatives only, and pickles if `f` and `vjp` do.
 
     Raises
     ------
@@ -48,38 +47,32 @@ def with_gradient(f: Callable[..., Any], vjp: Callable[..., Any]) -> Callable[..
     >>> grad(square_sum)(np.array([1.0, 3.0]))
     array([2., 6.])
     """
-    _checks.function(f, "f")
-    _checks.function(vjp, "vjp")
-    name = getattr(f, "__name__", repr(f))
+    return ForeignFunction(f, vjp)
 
-    @primitive
-    def step(*arrays: Any) -> Any:
-        answer = np.asarray(f(*arrays))
-        if answer.dtype.kind != "f":
-            answer = _checks.real_array(answer, f"what {name} returned")
-        return answer if answer.ndim else answer[()]
 
-    @primitive
-    def pull_back(g: Any, argnums: Any, answer: Any, *arrays: Any) -> tuple[Any, ...]:
-        parts = vjp(g, answer, *arrays)
-        parts = parts if isinstance(parts, (tuple, list)) else (parts,)
-        if len(parts) != len(arrays):
-            raise ValueError(
-                f"vjp of {name} must return a derivative for each of the {len(arrays)} arguments; got {len(parts)}."
-            )
-        return tuple(_derivative(parts[argnum], argnum, arrays[argnum], name) for argnum in argnums)
+class ForeignFunction:
+    """A function with the caller's own derivative."""
 
-    def refuse(*_: Any, **__: Any) -> Any:
-        raise NotImplementedError(f"{name} has a first derivative only: its vjp cannot be differentiated.")
+    def __init__(self, f: Callable[..., Any], vjp: Callable[..., Any]) -> None:
+        self.f, self.vjp = _checks.function(f, "f"), _checks.function(vjp, "vjp")
+        self.__name__, self.__doc__ = getattr(f, "__name__", repr(f)), getattr(f, "__doc__", None)
 
-    defvjp_argnums(pull_back, refuse)
-    defvjp_argnums(step, lambda argnums, answer, arrays, _: lambda g: pull_back(g, argnums, value_of(answer), *arrays))
+    def __call__(self, *arrays: Any) -> Any:
+        return _step(*arrays, function=self)
 
-    def function(*arrays: Any) -> Any:
-        return step(*arrays)
+    def __repr__(self) -> str:
+        return f"with_gradient({self.__name__})"
 
-    function.__name__, function.__doc__ = name, getattr(f, "__doc__", None)
-    return function
+
+def _pull_back(g: Any, argnums: Any, answer: Any, *arrays: Any, function: ForeignFunction) -> list[Any]:
+    parts = function.vjp(g, answer, *arrays)
+    parts = parts if isinstance(parts, (tuple, list)) else (parts,)
+    if len(parts) != len(arrays):
+        raise ValueError(
+            f"vjp of {function.__name__} must return a derivative for each of the {len(arrays)} arguments; "
+            f"got {len(parts)}."
+        )
+    return [_derivative(parts[argnum], argnum, arrays[argnum], function.__name__) for argnum in argnums]
 
 
 def _derivative(part: Any, argnum: int, array: Any, name: str) -> Any:
@@ -90,4 +83,12 @@ def _derivative(part: Any, argnum: int, array: Any, name: str) -> Any:
         raise ValueError(
             f"vjp of {name} returned shape {part.shape} for argument {argnum}; expected {np.shape(array)}."
         )
-    return part if part.ndim else part[()]
+    return part
+
+
+@once_differentiable(_pull_back, "{function.__name__} has a first derivative only: its vjp cannot be differentiated.")
+def _step(*arrays: Any, function: ForeignFunction) -> Any:
+    answer = np.asarray(function.f(*arrays))
+    if answer.dtype.kind != "f":
+        answer = _checks.real_array(answer, f"what {function.__name__} returned")
+    return answer if answer.ndim else answer[()]

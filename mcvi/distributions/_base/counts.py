@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
-from autograd.extend import defvjp, primitive
 
 from mcvi import math
-from mcvi._autograd import is_traced, unbroadcast, value_of
+from mcvi._autograd import is_traced, once_differentiable, value_of
 from mcvi._kernels.compiler.elementwise import table
 from mcvi._kernels.draws import categories, counts
 from mcvi._typing import FloatArray
@@ -136,13 +135,10 @@ def log_tail(probability: Any, complement: Any) -> Any:
     return anp.where(held == 0, -np.inf, anp.where(held < 0.5, math.log(small), math.log1p(-large)))
 
 
-@primitive
+def _times_slope(g: Any, argnums: Any, answer: Any, parameter: Any, result: Any, slope: Any) -> list[Any]:
+    return [g * slope]
+
+
+@once_differentiable(_times_slope, "the derivative of a cdf has no derivative here; take one derivative less.")
 def _with_slope(parameter: Any, result: Any, slope: Any) -> Any:
     return result
-
-
-defvjp(
-    _with_slope,
-    lambda ans, parameter, result, slope: lambda g: unbroadcast(g * slope, np.shape(parameter), float),
-    argnums=(0,),
-)

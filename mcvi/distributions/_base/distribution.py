@@ -15,6 +15,11 @@ from mcvi.random import Key, as_key
 
 __all__ = ["Distribution"]
 
+#: What a second derivative of the log density is answered with.
+NO_SECOND_DERIVATIVE = (
+    "second derivatives of log_prob are not available; for the Fisher information use score() or fisher()."
+)
+
 
 class Distribution:
     """A family of distributions with its parameters: a frozen dataclass whose fields are the parameters.

@@ -6,16 +6,14 @@ from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
-from autograd.extend import defvjp, primitive
 
 from mcvi import _checks
-from mcvi._autograd import value_of
+from mcvi._autograd import once_differentiable, value_of
 from mcvi._kernels.draws import categories, noise
 from mcvi._typing import Array, FloatArray
 from mcvi.distributions._base.alternatives import keep_given, otherwise
-from mcvi.distributions._base.distribution import Distribution
+from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE, Distribution
 from mcvi.distributions._base.kl import register_kl
-from mcvi.distributions._base.univariate import _refuse_second_derivative
 from mcvi.distributions._functions.kl_terms import relative_entropy
 from mcvi.random import Key, tile_rows
 
@@ -131,25 +129,20 @@ def _row_sums(probs: Any) -> Any:
     return anp.sum(probs, axis=-1, keepdims=True)
 
 
-@primitive
+def _pull_back(g: Any, argnums: Any, log_p: Any, parameter: Any, *, given: str) -> list[Any]:
+    total = g.sum(axis=-1, keepdims=True)
+    if given == "logits":
+        return [g - np.exp(log_p) * total]
+    with np.errstate(divide="ignore"):
+        return [np.where(g == 0, 0.0, g / np.where(g == 0, 1.0, parameter)) - total / _row_sums(parameter)]
+
+
+@once_differentiable(_pull_back, NO_SECOND_DERIVATIVE)
 def _log_probabilities(parameter: Any, *, given: str) -> FloatArray:
     table = np.ascontiguousarray(parameter, np.float64).reshape(-1, np.shape(parameter)[-1])
     out = np.empty_like(table)
     (categories.log_softmax if given == "logits" else categories.log_normalised)(table, out)
     return out.reshape(np.shape(parameter))
-
-
-@primitive
-def _pull_back(g: Any, log_p: Any, parameter: Any, given: str) -> Any:
-    total = g.sum(axis=-1, keepdims=True)
-    if given == "logits":
-        return g - np.exp(log_p) * total
-    with np.errstate(divide="ignore"):
-        return np.where(g == 0, 0.0, g / np.where(g == 0, 1.0, parameter)) - total / _row_sums(parameter)
-
-
-defvjp(_pull_back, _refuse_second_derivative, _refuse_second_derivative, _refuse_second_derivative)
-defvjp(_log_probabilities, lambda ans, parameter, given: lambda g: _pull_back(g, ans, parameter, given))
 
 
 @lru_cache(maxsize=64)
@@ -169,32 +162,24 @@ def _row_of(table: Any, category: Any) -> tuple[FloatArray, Array, tuple[int, ..
     return flat, np.broadcast_to(np.arange(prod(batch)).reshape(batch), shape).ravel(), shape
 
 
-@primitive
+def _scatter(g: Any, argnums: Any, answer: Any, table: Any, category: Any) -> list[Any]:
+    flat, rows, shape = _row_of(table, category)
+    out = np.zeros(table.shape)
+    if flat.size:
+        weights = np.ascontiguousarray(np.broadcast_to(g, shape), np.float64).reshape(-1)
+        categories.scatter(rows, flat, weights, out.reshape(-1, table.shape[-1]))
+    return [out if argnum == 0 else np.zeros(np.shape(category)) for argnum in argnums]
+
+
+@once_differentiable(_scatter, NO_SECOND_DERIVATIVE)
 def entries(table: Any, category: Any) -> FloatArray:
     """Return the entries of a table ``(*batch, classes)`` at categories that broadcast against its batch.
 
-    -inf for what is no category, nan for nan. Its derivative in the table adds up where a category was looked up.
+    The entry is -inf for what is no category and nan for nan. The derivative in the table adds up where a category was
+    looked up; that in a category is 0.
     """
     flat, rows, shape = _row_of(table, category)
     out = np.empty(flat.size)
     if flat.size:
         categories.look_up(table.reshape(-1, table.shape[-1]), rows, flat, out)
     return out.reshape(shape)
-
-
-@primitive
-def _scatter(g: Any, table: Any, category: Any) -> FloatArray:
-    flat, rows, shape = _row_of(table, category)
-    out = np.zeros(table.shape)
-    if flat.size:
-        weights = np.ascontiguousarray(np.broadcast_to(g, shape), np.float64).reshape(-1)
-        categories.scatter(rows, flat, weights, out.reshape(-1, table.shape[-1]))
-    return out
-
-
-defvjp(_scatter, _refuse_second_derivative, _refuse_second_derivative, _refuse_second_derivative)
-defvjp(
-    entries,
-    lambda ans, table, category: lambda g: _scatter(g, table, category),
-    lambda ans, table, category: lambda g: anp.zeros(np.shape(value_of(category))),
-)

@@ -4,15 +4,14 @@ from typing import Any
 
 import scipy
 from autograd import numpy as anp
-from autograd.extend import defvjp, primitive
 
 from mcvi import math
-from mcvi._autograd import value_of
+from mcvi._autograd import differentiable, value_of, where
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
 from mcvi.distributions._base.alternatives import otherwise
 from mcvi.distributions._base.univariate import Univariate
-from mcvi.distributions._functions.kl_terms import log_complement, relative_entropy, safe_log, where
+from mcvi.distributions._functions.kl_terms import log_complement, relative_entropy, safe_log
 
 __all__ = ["Odds", "binary_kl", "logits_otherwise", "of_logits", "of_probs", "probs_otherwise", "trials_kl"]
 
@@ -92,12 +91,9 @@ class Odds(Univariate):
         return _entropy_of_probs(self.probs)
 
 
-@primitive
+@differentiable(lambda ans, probs: math.log1p(-probs) - math.log(probs))
 def _entropy_of_probs(probs: Any) -> Any:
     return 0.0 - scipy.special.xlogy(probs, probs) - scipy.special.xlog1py(1.0 - probs, -probs)
-
-
-defvjp(_entropy_of_probs, lambda ans, probs: lambda g: g * (math.log1p(-probs) - math.log(probs)))
 
 
 def binary_kl(p: Odds, q: Odds) -> Any:

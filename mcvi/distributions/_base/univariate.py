@@ -6,14 +6,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from autograd import numpy as anp
-from autograd.extend import defvjp_argnums, primitive
 
 from mcvi import _checks
-from mcvi._autograd import unbroadcast, value_of
+from mcvi._autograd import masked_product, once_differentiable, unbroadcast, value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.alternatives import keep_given
 from mcvi.distributions._base.blockwise import Numbers
-from mcvi.distributions._base.distribution import Distribution
+from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE, Distribution
 from mcvi.distributions._base.page import FromNoise, Maths, widen
 from mcvi.distributions._base.weighted_scores import weighted_scores
 from mcvi.random import Key
@@ -169,43 +168,21 @@ def _scores(maths: Maths, value: Any, parameters: tuple[Any, ...]) -> FloatArray
     return rows.reshape(len(rows), *shape)
 
 
-@primitive
+def _pull_back(g: Any, argnums: Any, answer: Any, value: Any, *parameters: Any, maths: Maths) -> list[Any]:
+    batch = np.broadcast_shapes(*(np.shape(p) for p in parameters))
+    shape = np.shape(value)
+    if 0 not in argnums and len(shape) > len(batch) and shape[len(shape) - len(batch) :] == batch:
+        table = maths.prepared(widen(_columns(maths, list(parameters), batch)))
+        sums = weighted_scores(maths, table, value, g, batch)
+        return [sums[a] for a in argnums]
+    scores = _scores(maths, value, parameters)
+    return [masked_product(g, scores[a]) for a in argnums]
+
+
+@once_differentiable(_pull_back, NO_SECOND_DERIVATIVE)
 def _log_density(value: Any, *parameters: Any, maths: Maths) -> FloatArray:
     """Return the log density of a family as a function that autograd can differentiate."""
     flat, constants, shape = _aligned(maths, value, parameters)
     out = np.empty(flat.size)
     maths.log_densities(flat, constants, out)
     return out.reshape(shape)
-
-
-@primitive
-def _pull_back(g: Any, argnums: Any, value: Any, *parameters: Any, maths: Maths) -> tuple[Any, ...]:
-    arguments = (value, *parameters)
-    batch = np.broadcast_shapes(*(np.shape(p) for p in parameters))
-    shape = np.shape(value)
-    if 0 not in argnums and len(shape) > len(batch) and shape[len(shape) - len(batch) :] == batch:
-        table = maths.prepared(widen(_columns(maths, list(parameters), batch)))
-        sums = weighted_scores(maths, table, value, g, batch)
-        return tuple(unbroadcast(sums[a], np.shape(arguments[a]), np.result_type(float, arguments[a])) for a in argnums)
-    scores = _scores(maths, value, parameters)
-    # 0 * inf would be nan: where no derivative is asked for, a score that is not finite does not matter.
-    with np.errstate(invalid="ignore", over="ignore"):
-        return tuple(
-            unbroadcast(
-                np.where(g == 0, 0.0, g * scores[a]), np.shape(arguments[a]), np.result_type(float, arguments[a])
-            )
-            for a in argnums
-        )
-
-
-def _refuse_second_derivative(*_: Any, **__: Any) -> Any:
-    raise NotImplementedError(
-        "second derivatives of log_prob are not available; for the Fisher information use score() or fisher()."
-    )
-
-
-defvjp_argnums(_pull_back, _refuse_second_derivative)
-defvjp_argnums(
-    _log_density,
-    lambda argnums, ans, args, kwargs: lambda g: _pull_back(g, argnums, *args, **kwargs),
-)

@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 import scipy
-from autograd.extend import defvjp, primitive
+from autograd.extend import primitive
 
+from mcvi._autograd import differentiable
 from mcvi._kernels.compiler import maps
 from mcvi._kernels.functions import bregman
 from mcvi._typing import FloatArray
@@ -42,6 +43,21 @@ def _series(coefficients: list[float], z: FloatArray) -> Any:
 
 
 @primitive
+def _trigamma_half_difference(x: Any) -> FloatArray:
+    x = np.asarray(x, np.float64)
+    result: FloatArray = -0.5 / x / x - _applied(_trigamma_half_excess, x)
+    return result
+
+
+@differentiable(lambda ans, x: _trigamma_half_difference(x))
+def digamma_half_difference(x: Any) -> FloatArray:
+    """Return ``digamma(x + 1/2) - digamma(x)`` for x > 0, about 1/(2 x)."""
+    x = np.asarray(x, np.float64)
+    result: FloatArray = 0.5 / x + _applied(_digamma_half_excess, x)
+    return result
+
+
+@differentiable(lambda ans, x: digamma_half_difference(x))
 def lgamma_half_difference(x: Any) -> FloatArray:
     """Return ``lgamma(x + 1/2) - lgamma(x)`` for x > 0, about log(x)/2."""
 
@@ -51,15 +67,7 @@ def lgamma_half_difference(x: Any) -> FloatArray:
     return _by_size(x, series, lambda x: scipy.special.gammaln(x + 0.5) - scipy.special.gammaln(x))
 
 
-@primitive
-def digamma_half_difference(x: Any) -> FloatArray:
-    """Return ``digamma(x + 1/2) - digamma(x)`` for x > 0, about 1/(2 x)."""
-    x = np.asarray(x, np.float64)
-    result: FloatArray = 0.5 / x + _applied(_digamma_half_excess, x)
-    return result
-
-
-@primitive
+@differentiable(lambda ans, x: 1.0 / x + (1.0 - x) * trigamma_less_reciprocal(x))
 def gamma_entropy(shape: Any) -> FloatArray:
     """Return the entropy of a gamma variable of scale 1: ``a + lgamma(a) + (1 - a) digamma(a)``.
 
@@ -74,14 +82,3 @@ def gamma_entropy(shape: Any) -> FloatArray:
         return stirling_error + 0.5 * np.log(2.0 * np.pi * a) + (1.0 - a) * digamma_less_log(a)
 
     return _by_size(shape, series, lambda a: a + scipy.special.gammaln(a) + (1.0 - a) * scipy.special.digamma(a))
-
-
-def _trigamma_half_difference(x: Any) -> FloatArray:
-    x = np.asarray(x, np.float64)
-    result: FloatArray = -0.5 / x / x - _applied(_trigamma_half_excess, x)
-    return result
-
-
-defvjp(lgamma_half_difference, lambda ans, x: lambda g: g * digamma_half_difference(x))
-defvjp(digamma_half_difference, lambda ans, x: lambda g: g * _trigamma_half_difference(x))
-defvjp(gamma_entropy, lambda ans, x: lambda g: g * (1.0 / x + (1.0 - x) * trigamma_less_reciprocal(x)))

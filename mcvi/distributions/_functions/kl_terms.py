@@ -7,7 +7,7 @@ from autograd import numpy as anp
 from autograd.extend import defvjp, primitive
 
 from mcvi import math
-from mcvi._autograd import value_of
+from mcvi._autograd import differentiable, value_of, where
 from mcvi._kernels.compiler import maps
 from mcvi._kernels.functions import bregman, special
 from mcvi._typing import FloatArray
@@ -22,7 +22,6 @@ __all__ = [
     "safe_log",
     "stirling_excess",
     "trigamma_less_reciprocal",
-    "where",
 ]
 
 
@@ -41,78 +40,37 @@ def _apply(loop: Any, *arguments: Any) -> FloatArray:
     return out
 
 
-def _sum_to(gradient: Any, like: Any) -> Any:
-    """Sum a derivative, traced or not, over the axes along which `like` was broadcast."""
-    shape = np.shape(like)
-    extra = anp.ndim(gradient) - len(shape)
-    if extra > 0:
-        gradient = anp.sum(gradient, axis=tuple(range(extra)))
-    stretched = tuple(i for i, size in enumerate(shape) if size == 1 and anp.shape(gradient)[i] != 1)
-    return anp.sum(gradient, axis=stretched, keepdims=True) if stretched else gradient
-
-
-def _wide(g: Any, a: Any, b: Any) -> Any:
-    return g * np.ones(np.broadcast_shapes(np.shape(a), np.shape(b)))
-
-
-def where(condition: Any, a: Any, b: Any) -> Any:
-    """Choose between `a` and `b`, which may broadcast: the derivative of autograd's own forgets that they do."""
-    wide = np.zeros(np.broadcast_shapes(np.shape(condition), np.shape(a), np.shape(b)))
-    return anp.where(condition, a + wide, b + wide)
-
-
-@primitive
+@differentiable(lambda ans, a, b: (a - b) / b / a, lambda ans, a, b: (b - a) / b / b)
 def excess(a: Any, b: Any) -> FloatArray:
     """Return ``a / b - 1 - log(a / b)`` for positive `a` and `b`: accurate near ``a = b``, where it is 0."""
     return _apply(_excess, a, b)
 
 
-defvjp(
-    excess,
-    lambda ans, a, b: lambda g: _sum_to(_wide(g, a, b) * ((a - b) / b / a), a),
-    lambda ans, a, b: lambda g: _sum_to(_wide(g, a, b) * ((b - a) / b / b), b),
-)
+def _log_ratio(ans: Any, x: Any, m: Any) -> Any:
+    some = value_of(x) > 0  # at 0 log 0 the derivative counts as 0
+    return math.log(where(some, x, 1.0)) - math.log(where(some, m, 1.0))
 
 
-@primitive
+def _shortfall(ans: Any, x: Any, m: Any) -> Any:
+    some = (value_of(x) > 0) | (value_of(m) > 0)
+    return where(some, (m - x) / where(some, m, 1.0), 1.0)
+
+
+@differentiable(_log_ratio, _shortfall)
 def deviance(x: Any, m: Any) -> FloatArray:
     """Return ``x log(x / m) + m - x`` for `x` and `m` of 0 or more: accurate near ``x = m``, where it is 0."""
     return _apply(_deviance, x, m)
 
 
-def _log_ratio(x: Any, m: Any) -> Any:
-    some = value_of(x) > 0  # at 0 log 0 the derivative counts as 0
-    return math.log(where(some, x, 1.0)) - math.log(where(some, m, 1.0))
-
-
-def _shortfall(x: Any, m: Any) -> Any:
-    some = (value_of(x) > 0) | (value_of(m) > 0)
-    return where(some, (m - x) / where(some, m, 1.0), 1.0)
-
-
-defvjp(
-    deviance,
-    lambda ans, x, m: lambda g: _sum_to(_wide(g, x, m) * _log_ratio(x, m), x),
-    lambda ans, x, m: lambda g: _sum_to(_wide(g, x, m) * _shortfall(x, m), m),
-)
-
-
-@primitive
-def relative_entropy(log_p: Any, log_q: Any) -> FloatArray:
-    """Return ``p log(p / q) - p + q`` from logarithms of `p` and `q`: 0 where both are 0, inf where `q` alone is."""
-    return _apply(_relative_entropy, log_p, log_q)
-
-
-def _weighted_log_ratio(log_p: Any, log_q: Any) -> Any:
+def _weighted_log_ratio(ans: Any, log_p: Any, log_q: Any) -> Any:
     possible = value_of(log_p) > -np.inf
     return anp.exp(log_p) * (where(possible, log_p, 0.0) - where(possible, log_q, 0.0))
 
 
-defvjp(
-    relative_entropy,
-    lambda ans, p, q: lambda g: _sum_to(_wide(g, p, q) * _weighted_log_ratio(p, q), p),
-    lambda ans, p, q: lambda g: _sum_to(_wide(g, p, q) * (anp.exp(q) - anp.exp(p)), q),
-)
+@differentiable(_weighted_log_ratio, lambda ans, log_p, log_q: anp.exp(log_q) - anp.exp(log_p))
+def relative_entropy(log_p: Any, log_q: Any) -> FloatArray:
+    """Return ``p log(p / q) - p + q`` from logarithms of `p` and `q`: 0 where both are 0, inf where `q` alone is."""
+    return _apply(_relative_entropy, log_p, log_q)
 
 
 @primitive
@@ -121,26 +79,19 @@ def trigamma_less_reciprocal(x: Any) -> FloatArray:
     return _apply(_trigamma_less_reciprocal, x)
 
 
-@primitive
+@differentiable(lambda ans, x: trigamma_less_reciprocal(x))
 def digamma_less_log(x: Any) -> FloatArray:
     """Return ``digamma(x) - log(x)``."""
     return _apply(_digamma_less_log, x)
 
 
-defvjp(digamma_less_log, lambda ans, x: lambda g: g * trigamma_less_reciprocal(x))
-
-
-@primitive
+@differentiable(
+    lambda ans, c, a: digamma_less_log(c) - digamma_less_log(a),
+    lambda ans, c, a: (a - c) * trigamma_less_reciprocal(a),
+)
 def stirling_excess(c: Any, a: Any) -> FloatArray:
     """Return ``H(c) - H(a) - (c - a) H'(a)`` for ``H(x) = lgamma(x) - x log x + x``, `c` and `a` positive."""
     return _apply(_stirling_excess, c, a)
-
-
-defvjp(
-    stirling_excess,
-    lambda ans, c, a: lambda g: _sum_to(_wide(g, c, a) * (digamma_less_log(c) - digamma_less_log(a)), c),
-    lambda ans, c, a: lambda g: _sum_to(_wide(g, c, a) * ((a - c) * trigamma_less_reciprocal(a)), a),
-)
 
 
 @primitive

@@ -5,10 +5,9 @@ from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
-from autograd.extend import defvjp, primitive
 
 from mcvi import _checks
-from mcvi._autograd import is_traced, value_of
+from mcvi._autograd import is_traced, once_differentiable, value_of
 
 __all__ = ["get_vimco_advantage_fn", "leave_one_out_log_sum_exp", "leave_one_out_mean"]
 
@@ -43,23 +42,7 @@ def leave_one_out_mean(x: Any) -> Any:
     return (before + after) / (len(x) - 1)
 
 
-@primitive
-def vimco_advantage(log_loss: Any) -> Any:
-    """Return the advantage for log losses along the first axis."""
-    # A common shift leaves the advantage as it is; about the largest, no digits go to a common size.
-    shift = np.max(log_loss, axis=0, keepdims=True)
-    log_loss = log_loss - np.where(np.isfinite(shift), shift, 0.0)
-    with np.errstate(divide="ignore"):
-        whole = np.log(np.sum(np.exp(log_loss), axis=0, keepdims=True))
-    with np.errstate(invalid="ignore"):  # nan in is nan out
-        replaced = np.logaddexp(leave_one_out_log_sum_exp(log_loss), leave_one_out_mean(log_loss))
-        advantage = whole - replaced
-    # all weights zero, with and without the draw: nothing to gain
-    return np.where(np.isneginf(whole) & np.isneginf(replaced), 0.0, advantage)
-
-
-@primitive
-def _pull_back(g: Any, log_loss: Any) -> Any:
+def _pull_back(g: Any, argnums: Any, answer: Any, log_loss: Any) -> list[Any]:
     """Return the derivative of ``sum(g * advantage)`` in finite log losses, in O(n)."""
     x = log_loss - np.max(log_loss, axis=0, keepdims=True)
     weights = np.exp(x)
@@ -72,15 +55,22 @@ def _pull_back(g: Any, log_loss: Any) -> Any:
     from_others = weights * (shares.sum(axis=0) - shares) + g_top * np.exp(np.where(top, -np.inf, x - log_top))
     through_means = g * np.exp(mean - log_replaced)
     from_means = (through_means.sum(axis=0) - through_means) / (len(x) - 1)
-    return weights / weights.sum(axis=0) * g.sum(axis=0) - from_others - from_means
+    return [weights / weights.sum(axis=0) * g.sum(axis=0) - from_others - from_means]
 
 
-def _refuse(*_: Any) -> Any:
-    raise NotImplementedError("VIMCO's advantage has a first derivative only.")
-
-
-defvjp(vimco_advantage, lambda answer, log_loss: lambda g: _pull_back(g, log_loss))
-defvjp(_pull_back, _refuse, _refuse)
+@once_differentiable(_pull_back, "VIMCO's advantage has a first derivative only.")
+def vimco_advantage(log_loss: Any) -> Any:
+    """Return the advantage for log losses along the first axis."""
+    # A common shift leaves the advantage as it is; about the largest, no digits go to a common size.
+    shift = np.max(log_loss, axis=0, keepdims=True)
+    log_loss = log_loss - np.where(np.isfinite(shift), shift, 0.0)
+    with np.errstate(divide="ignore"):
+        whole = np.log(np.sum(np.exp(log_loss), axis=0, keepdims=True))
+    with np.errstate(invalid="ignore"):  # nan in is nan out
+        replaced = np.logaddexp(leave_one_out_log_sum_exp(log_loss), leave_one_out_mean(log_loss))
+        advantage = whole - replaced
+    # all weights zero, with and without the draw: nothing to gain
+    return np.where(np.isneginf(whole) & np.isneginf(replaced), 0.0, advantage)
 
 
 def _logarithm(loss: Any, name: str) -> Any:

@@ -9,12 +9,11 @@ from collections.abc import Iterable, Iterator
 from math import inf
 from typing import Any
 
-import numpy as np
 from autograd import numpy as anp
-from autograd.extend import Box, JVPNode, VJPNode, primitive, register_notrace
-from autograd.numpy.numpy_boxes import ArrayBox
+from autograd.extend import JVPNode, VJPNode, primitive, register_notrace
 from autograd.tracer import Node, isbox
 
+from mcvi._autograd import trace_whole_numbers
 from mcvi.distributions import Distribution
 
 __all__ = [
@@ -68,9 +67,8 @@ for _structural in (
 ):
     register_notrace(DependencyNode, _structural)
 
-# Comparisons and counts of single numbers are values of the graph too; autograd boxes floats only.
-for _scalar_type in (bool, int, np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint32, np.uint64):
-    Box.type_mappings.setdefault(_scalar_type, ArrayBox)
+# Comparisons and counts of single numbers are values of the graph too.
+trace_whole_numbers(DependencyNode)
 
 
 @primitive
