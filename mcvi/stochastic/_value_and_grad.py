@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mcvi import _checks
-from mcvi._autograd import value_of
+from mcvi._autograd import unbroadcast, value_of
 from mcvi._tree import flattened
 from mcvi._typing import RNGLike
 from mcvi.distributions import Distribution
@@ -220,9 +220,6 @@ def _contribution(term: Term, name: str, loss_shape: tuple[int, ...], shape: tup
     """Return the score in the parameter `name` times the advantage of each draw, ``(n, *shape)``."""
     score = np.asarray(term.node.distribution.untraced.score(value_of(term.node))[name])
     advantage = spread(np.broadcast_to(term.advantage, loss_shape), term.shape)
-    product = score * advantage.reshape(advantage.shape + (1,) * (score.ndim - advantage.ndim))
-    # the axes along which the parameter was broadcast, behind the draws
-    extra = product.ndim - 1 - len(shape)
-    product = product.sum(axis=tuple(range(1, 1 + extra))) if extra else product
-    stretched = tuple(1 + i for i, size in enumerate(shape) if size == 1 and product.shape[1 + i] != 1)
-    return product.sum(axis=stretched, keepdims=True) if stretched else product
+    return unbroadcast(
+        score * advantage.reshape(advantage.shape + (1,) * (score.ndim - advantage.ndim)), shape, leading=1
+    )
