@@ -1,7 +1,7 @@
 """The negative binomial distribution."""
 
 from dataclasses import KW_ONLY, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -92,10 +92,17 @@ class _GammaPoisson(Sampler):
             return
         rows = tile_rows(elements)
         count, given = parameters
-        with np.errstate(divide="ignore", over="ignore"):
+        with np.errstate(all="ignore"):
             failure_odds = np.exp(-given) if self._by_logits else (1.0 - given) / given
-        failure_odds = np.where(count > 0, failure_odds, 1.0)
-        fill_gammas(key.words, int(SLOTS), first // rows, rows * elements, count, failure_odds, out)
+            failure_odds = np.where(count > 0, failure_odds, 1.0)
+            fill = partial(fill_gammas, key.words, int(SLOTS), first // rows, rows * elements, count)
+            if failure_odds.min() >= np.finfo(float).tiny:
+                fill(failure_odds, out)
+            else:  # the odds of a success are no number: in logs, a small gamma draw brings them back among the numbers
+                fill(np.ones_like(count), out, logs=True)
+                log_odds = given if self._by_logits else -np.log(failure_odds)
+                log_rates = out.reshape(-1, elements) + log_odds[:elements]
+                out[:] = np.minimum(np.exp(log_rates), np.finfo(float).max).reshape(-1)
         step = rows * max(1, _BLOCK // (rows * elements))
         for row in range(0, out.size // elements, step):
             self._mix(key, first + row, elements, out[row * elements : (row + step) * elements])

@@ -14,7 +14,7 @@ import numpy as np
 
 from mcvi._kernels.compiler.intrinsics import column, set_column
 from mcvi._kernels.compiler.jit import kernel, scalar
-from mcvi._kernels.draws.threefry import threefry, unit_interval
+from mcvi._kernels.draws.threefry import MOST_ATTEMPTS, threefry, unit_interval
 
 # Elements that try again together.
 _RUN = 256
@@ -124,7 +124,7 @@ def element_repairs(attempt: Any, constants: int) -> Any:
     """Return a kernel that replaces nan by ``attempt(u, v, constants of i)``, with fresh uniforms until it is none.
 
     `first` is the address of ``out[0]``; attempt number `k` of an element takes the two words of ``slot + k``. What is
-    nan is gathered into runs, whose attempts vectorise.
+    nan is gathered into runs, whose attempts vectorise. What `MOST_ATTEMPTS` reject stays nan.
     """
 
     @scalar
@@ -151,9 +151,10 @@ def element_repairs(attempt: Any, constants: int) -> Any:
                     index[pending] = i
                     pending += 1
                 i += 1
-            attempts = slot
-            while pending > 0:
-                words(key0, key1, attempts, first, index[:pending], u[:pending], v[:pending])
+            for k in range(MOST_ATTEMPTS):
+                if pending == 0:
+                    break
+                words(key0, key1, slot + np.uint64(k), first, index[:pending], u[:pending], v[:pending])
                 for j in range(pending):
                     set_column(columns, j, column(table, index[j] % length, constants))
                 run(u[:pending], v[:pending], columns, draws[:pending])
@@ -165,6 +166,5 @@ def element_repairs(attempt: Any, constants: int) -> Any:
                         index[rejected] = index[j]
                         rejected += 1
                 pending = rejected
-                attempts = attempts + np.uint64(1)
 
     return repair

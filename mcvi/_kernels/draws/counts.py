@@ -7,6 +7,9 @@ tests are written with `log_poisson` and `log_binomial`, so that they hold for l
 
 The constants of a distribution begin with the mean m, a start s and a sign g: a draw is ``s + g k``, where `k` is small
 if the mean is. An attempt takes two uniforms, and returns nan if it is rejected; 0 where the mean is small.
+
+`binomials` and `multinomials` draw where the parameters differ from draw to draw: each draw is a function of the key,
+its slot, its address and its own parameters.
 """
 
 import math
@@ -16,6 +19,7 @@ import numpy as np
 
 from mcvi._kernels.compiler.intrinsics import column
 from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.draws.threefry import MOST_ATTEMPTS, threefry, unit_interval
 from mcvi._kernels.functions.elementary import exp, log, log1p, log_positive
 from mcvi._kernels.functions.log_pmf import log_binomial, log_poisson
 
@@ -23,6 +27,8 @@ from mcvi._kernels.functions.log_pmf import log_binomial, log_poisson
 FEW = 10.0
 #: So many counts are enough for inversion: a mean of 10 leaves 1e-28 of the probability beyond.
 TERMS = 64
+#: How far apart the slots of independent draws of one element stand.
+SLOTS = np.uint64(1 << 32)
 #: How many constants `poisson_constants` and `binomial_constants` return.
 POISSON, BINOMIAL = 8, 12
 
@@ -120,6 +126,58 @@ def invert_poissons(u: Any, rates: Any, out: Any) -> None:
                 probability *= rate / k
                 total += probability
             out[i] = k
+
+
+@scalar
+def _binomial(key0: Any, key1: Any, address: Any, slot: Any, n: float, p: float, q: float) -> Any:
+    """Return one binomial draw, by a scalar loop; attempt number k takes the two words of ``slot + k``."""
+    start, sign, r = (n, -1.0, q) if p > q else (0.0, 1.0, p)
+    mean = n * r
+    if mean < FEW:
+        a, _ = threefry(key0, key1, address, slot)
+        u, k = unit_interval(a), 0.0
+        odds, probability = r / (1.0 - r), exp(n * log1p(-r))
+        total = probability
+        while u > total and k < n and k < TERMS:
+            probability *= odds * (n - k) / (k + 1.0)
+            total += probability
+            k += 1.0
+        return start + sign * k
+    constants, draw = binomial_constants(n, p, q), np.nan
+    for attempt in range(MOST_ATTEMPTS if mean < np.inf else 0):
+        a, b = threefry(key0, key1, address, slot + np.uint64(attempt))
+        draw = binomial_attempt(unit_interval(a), unit_interval(b), constants)
+        if draw == draw:
+            break
+    return draw
+
+
+@kernel
+def binomials(key0: Any, key1: Any, slot: Any, first: int, n: Any, p: Any, q: Any, out: Any) -> None:
+    """Set ``out[i]`` to a binomial draw of ``n[i]`` trials, of success ``p[i]`` and failure ``q[i]``.
+
+    `first` is the address of ``out[0]``. The draw is nan where a parameter is.
+    """
+    for i in range(out.size):
+        out[i] = _binomial(key0, key1, np.uint64(first + i), slot, n[i], p[i], q[i])
+
+
+@kernel
+def multinomials(key0: Any, key1: Any, first: int, n: Any, shares: Any, rests: Any, out: Any) -> None:
+    """Set the rows of `out` to multinomial draws: each count is binomial, given those in front of it.
+
+    Row `i` belongs to member ``i % n.size`` of the batch, of ``n`` trials. ``shares[j, k]`` is the probability of
+    category `k` among those from `k` on, and ``rests[j, k]`` one minus it. `first` is the address of the first row.
+    """
+    last = out.shape[1] - 1
+    for i in range(out.shape[0]):
+        j = i % n.size
+        left, slot = n[j], np.uint64(0)
+        for k in range(last):
+            out[i, k] = _binomial(key0, key1, np.uint64(first + i), slot, left, shares[j, k], rests[j, k])
+            left -= out[i, k]
+            slot = slot + SLOTS
+        out[i, last] = left
 
 
 def running_sums(fill: Any, constants: int) -> Any:

@@ -19,7 +19,7 @@ import numpy as np
 from mcvi._kernels.compiler.intrinsics import column
 from mcvi._kernels.compiler.jit import kernel, scalar
 from mcvi._kernels.draws.noise import normal_pair, normal_tile, uniform_tile
-from mcvi._kernels.draws.threefry import threefry, unit_interval
+from mcvi._kernels.draws.threefry import MOST_ATTEMPTS, threefry, unit_interval
 from mcvi._kernels.functions.elementary import exp, log, log1p, log_positive
 
 #: How far apart the slots of independent gamma draws of one element stand.
@@ -32,6 +32,8 @@ _RUN = 512
 _SMALLEST = 2.2250738585072014e-308
 _LARGEST = 1.7976931348623157e308
 _BELOW_ONE = 1.0 - 2.0**-53
+# exp(-_FAR) is a normal number.
+_FAR = 700.0
 
 
 @scalar
@@ -51,8 +53,8 @@ def _log_acceptance(z: float, x: float, log1p_x: float, d: float) -> float:
 
 @scalar
 def _attempts(key0: Any, key1: Any, address: Any, slot: Any, d: float, c: float) -> Any:
-    """Return the first accepted x, such that d (1 + x)**3 is the draw."""
-    while True:
+    """Return the first accepted x, such that d (1 + x)**3 is the draw; nan for a shape that is nan."""
+    for _ in range(MOST_ATTEMPTS):
         a, b = threefry(key0, key1, address, slot)
         u, _ = threefry(key0, key1, address, slot + _ONE)
         z, _ = normal_pair(a, b)
@@ -60,6 +62,7 @@ def _attempts(key0: Any, key1: Any, address: Any, slot: Any, d: float, c: float)
         if x > -1.0 and log_positive(unit_interval(u)) < _log_acceptance(z, x, log1p(x), d):
             return x
         slot = slot + _TWO
+    return np.nan
 
 
 @scalar
@@ -101,7 +104,9 @@ def _propose(z: Any, u: Any, table: Any, logs: bool, draw: Any) -> None:
 def _boost(u: Any, table: Any, logs: bool, draw: Any) -> None:
     for i in range(draw.size):
         log_boost = table[3, i] * log_positive(u[i])
-        draw[i] = draw[i] + log_boost if logs else draw[i] * exp(log_boost)
+        # A boost that underflows may meet a large scale: in two factors, of which the second is nearly always 1.
+        near = log_boost if log_boost > -_FAR else -_FAR
+        draw[i] = draw[i] + log_boost if logs else draw[i] * exp(near) * exp(log_boost - near)
 
 
 def _draws(logs: bool) -> Any:
@@ -140,6 +145,19 @@ _in_logs = _draws(True)
 
 
 @kernel
+def _exponentials(draw: Any) -> None:
+    for i in range(draw.size):
+        draw[i] = _held(exp(draw[i]))
+
+
+@kernel
+def gammas(key0: Any, key1: Any, slot: Any, first: int, shape: Any, out: Any) -> None:
+    """Set ``out[i]`` to a gamma draw of scale 1 and shape ``shape[i]``; `first` is the address of ``out[0]``."""
+    for i in range(out.size):
+        out[i] = _held(gamma_draw(key0, key1, np.uint64(first + i), slot, shape[i]))
+
+
+@kernel
 def _table(shape: Any, rate: Any, logs: bool, out: Any) -> None:
     for j in range(shape.size):
         d, c, power = constants(shape[j])
@@ -160,6 +178,10 @@ def fill_gammas(
     table = np.empty((4, shape.size))
     _table(shape, rate, logs, table)
     boosted = bool(table[3].any())
+    if boosted and not logs and table[2].max() == np.inf:  # a scale that overflows may meet a boost that underflows
+        fill_gammas(words, slot, first_tile, tile, shape, rate, out, logs=True)
+        _exponentials(out)
+        return
     (_in_logs if logs else _plain)(*words, np.uint64(slot), first_tile, tile, table, boosted, out)
 
 

@@ -11,6 +11,10 @@ import numpy as np
 from mcvi._kernels.compiler.intrinsics import float_of_bits
 from mcvi._kernels.compiler.jit import scalar
 
+#: A rejection loop gives up after so many attempts, and its draw is nan. At least half of the attempts are accepted
+#: where the parameters are numbers, and none where one is nan.
+MOST_ATTEMPTS = 1000
+
 _PARITY = np.uint64(0x1BD11BDAA9FC1A22)
 _ONE_BITS = np.uint64(0x3FF0000000000000)
 
