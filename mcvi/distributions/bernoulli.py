@@ -159,5 +159,5 @@ def _steps(value: Any, below: float, at_zero: Any, from_one: float) -> Any:
 
 
 @register_kl(Bernoulli, Bernoulli)
-def _kl(p: Bernoulli, q: Bernoulli) -> Any:
+def kl_bernoulli_bernoulli(p: Bernoulli, q: Bernoulli) -> Any:
     return binary_kl(p, q)

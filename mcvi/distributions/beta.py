@@ -185,7 +185,7 @@ def _into_unit(value: Any) -> Any:
 
 
 @register_kl(Beta, Beta)
-def _kl(p: Beta, q: Beta) -> Any:
+def kl_beta_beta(p: Beta, q: Beta) -> Any:
     return concentrations_kl(_pair(p), _pair(q))
 
 

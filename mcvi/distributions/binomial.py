@@ -160,7 +160,7 @@ class Binomial(Counts, Odds):
 
 
 @register_kl(Binomial, Binomial)
-def _kl(p: Binomial, q: Binomial) -> Any:
+def kl_binomial_binomial(p: Binomial, q: Binomial) -> Any:
     require_equal(p, q, "total_count")
     some = value_of(p.total_count) > 0
     return where(some, p.total_count * where(some, binary_kl(p, q), 0.0), 0.0)

@@ -9,7 +9,8 @@ from autograd import numpy as anp
 from mcvi._autograd import value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.counts import log_tail
-from mcvi.distributions._base.finite import Classes, entries, logits_otherwise, probs_otherwise
+from mcvi.distributions._base.finite import Classes, entries, kl_classes_classes, logits_otherwise, probs_otherwise
+from mcvi.distributions._base.kl import register_kl
 from mcvi.random import Key
 
 __all__ = ["Categorical"]
@@ -87,3 +88,6 @@ class Categorical(Classes, compiled=True):
         smaller = self._sums.reshape(self._shape) < np.asarray(value_of(probability))[..., None]
         possible = (probability >= 0) & (probability <= 1)
         return np.where(possible, smaller.sum(axis=-1), np.nan)
+
+
+register_kl(Categorical, Categorical)(kl_classes_classes)

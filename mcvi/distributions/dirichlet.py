@@ -224,5 +224,5 @@ def _log_density(value: Any, concentration: Any) -> FloatArray:
 
 
 @register_kl(Dirichlet, Dirichlet)
-def _kl(p: Dirichlet, q: Dirichlet) -> Any:
+def kl_dirichlet_dirichlet(p: Dirichlet, q: Dirichlet) -> Any:
     return concentrations_kl(p.concentration, q.concentration)

@@ -116,5 +116,5 @@ class Exponential(Univariate):
 
 
 @register_kl(Exponential, Exponential)
-def _kl(p: Exponential, q: Exponential) -> Any:
+def kl_exponential_exponential(p: Exponential, q: Exponential) -> Any:
     return excess(q.rate, p.rate)

@@ -154,7 +154,7 @@ class Gamma(Univariate):
 @register_kl(Gamma, Gamma)
 @register_kl(Gamma, Exponential)
 @register_kl(Exponential, Gamma)
-def _kl(p: Any, q: Any) -> Any:
+def kl_gamma_gamma(p: Any, q: Any) -> Any:
     """Return ``c (r - 1 - log r)``, r the ratio of the mean of p to that of q, and what Stirling's formula lacks."""
     a, c = _concentration(p), _concentration(q)
     return c * excess(q.rate * (a / c), p.rate) + stirling_excess(c, a)

@@ -156,5 +156,5 @@ class Geometric(Odds):
 
 
 @register_kl(Geometric, Geometric)
-def _kl(p: Geometric, q: Geometric) -> Any:
+def kl_geometric_geometric(p: Geometric, q: Geometric) -> Any:
     return trials_kl(p._log_success, q._log_success, p._log_failure, q._log_failure)

@@ -221,7 +221,7 @@ class Independent(Distribution, compiled=True):
 
 
 @register_kl(Independent, Independent)
-def _kl(p: Independent, q: Independent) -> Any:
+def kl_independent_independent(p: Independent, q: Independent) -> Any:
     """Return the sum over the event of the divergences inside."""
     p, q = _flat(p), _flat(q)
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:

@@ -108,7 +108,7 @@ class Laplace(SymmetricLocationScale):
 
 
 @register_kl(Laplace, Laplace)
-def _kl(p: Laplace, q: Laplace) -> Any:
+def kl_laplace_laplace(p: Laplace, q: Laplace) -> Any:
     """Return ``r - 1 - log r + r (t - 1 + exp(-t))``, r the ratio of scales, t the distance of means in scales of p."""
     ratio, distance = p.scale / q.scale, anp.abs(p.loc - q.loc)  # type: ignore[operator]
     near = value_of(distance) < value_of(p.scale)

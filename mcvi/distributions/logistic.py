@@ -100,7 +100,7 @@ class Logistic(SymmetricLocationScale):
 
 
 @register_kl(Logistic, Logistic)
-def _kl(p: Logistic, q: Logistic) -> Any:
+def kl_logistic_logistic(p: Logistic, q: Logistic) -> Any:
     r"""Return :math:`2 (y \coth y - 1)`, y half the distance of the means in scales; the scales must be equal."""
     require_equal(p, q, "scale")
     y = 0.5 * anp.abs((p.loc - q.loc) / p.scale)  # type: ignore[operator]

@@ -119,5 +119,5 @@ class MultivariateNormalDiag(Distribution, compiled=True):
 
 
 @register_kl(MultivariateNormalDiag, MultivariateNormalDiag)
-def _kl(p: MultivariateNormalDiag, q: MultivariateNormalDiag) -> Any:
+def kl_diag_diag(p: MultivariateNormalDiag, q: MultivariateNormalDiag) -> Any:
     return anp.sum(kl_normal_normal(p._elements, q._elements), axis=-1)

@@ -13,7 +13,7 @@ from mcvi._autograd import is_traced, masked_product, once_differentiable, value
 from mcvi._kernels.sums import triangular
 from mcvi._typing import Array, ArrayLike, FloatArray
 from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE, Distribution
-from mcvi.distributions._base.kl import closed_form_kl, no_closed_form, register_kl
+from mcvi.distributions._base.kl import closed_form_kl, kl_class, no_closed_form, register_kl
 from mcvi.distributions._base.vectors import Members, batch_of, diagonal_matrix, event_value, vector
 from mcvi.distributions._functions.kl_terms import excess
 from mcvi.distributions.independent import Independent
@@ -218,7 +218,7 @@ def _factor(distribution: Any) -> Any:
 @register_kl(MultivariateNormalTriL, MultivariateNormalTriL)
 @register_kl(MultivariateNormalTriL, MultivariateNormalDiag)
 @register_kl(MultivariateNormalDiag, MultivariateNormalTriL)
-def _kl(p: Any, q: Any) -> Any:
+def kl_tril_tril(p: Any, q: Any) -> Any:
     r"""Return :math:`\sum_i (r_i - 1 - \log r_i) + |L_q^{-1} (L_p - L_q)|^2/2 + |L_q^{-1}(\mu_p - \mu_q)|^2/2`.
 
     The :math:`r_i` are the ratios of the diagonals; the first norm is Frobenius'.
@@ -232,14 +232,14 @@ def _kl(p: Any, q: Any) -> Any:
 
 @register_kl(Independent, MultivariateNormalDiag)
 @register_kl(Independent, MultivariateNormalTriL)
-def _kl_from_independent(p: Independent, q: Any) -> Any:
+def kl_independent_normal(p: Independent, q: Any) -> Any:
     p = _as_diagonal(p, p, q)
     return closed_form_kl(p, q)(p, q)
 
 
 @register_kl(MultivariateNormalDiag, Independent)
 @register_kl(MultivariateNormalTriL, Independent)
-def _kl_to_independent(p: Any, q: Independent) -> Any:
+def kl_normal_independent(p: Any, q: Independent) -> Any:
     q = _as_diagonal(q, p, q)
     return closed_form_kl(p, q)(p, q)
 
@@ -247,7 +247,7 @@ def _kl_to_independent(p: Any, q: Independent) -> Any:
 def _as_diagonal(distribution: Independent, p: Any, q: Any) -> Any:
     """Return a batch of independent normals, which may be one of the pair, as a multivariate normal."""
     normal = distribution.distribution
-    if not isinstance(normal, Normal):
+    if kl_class(normal) is not Normal:
         raise no_closed_form(p, q, f"around {type(normal).__name__}")
     wide: Any = np.zeros(distribution.event_shape)
     return MultivariateNormalDiag(wide + normal.loc, wide + normal.scale)

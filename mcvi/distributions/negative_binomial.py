@@ -196,7 +196,7 @@ def _no_failures(total_count: Any, moment: Any) -> Any:
 
 
 @register_kl(NegativeBinomial, NegativeBinomial)
-def _kl(p: NegativeBinomial, q: NegativeBinomial) -> Any:
+def kl_negative_binomial_negative_binomial(p: NegativeBinomial, q: NegativeBinomial) -> Any:
     """Return that of the trials up to one failure, times the number of failures."""
     require_equal(p, q, "total_count")
     some = value_of(p.total_count) > 0

@@ -10,7 +10,8 @@ from autograd.extend import defvjp, primitive
 from mcvi._autograd import value_of
 from mcvi._kernels.draws import categories
 from mcvi._typing import FloatArray
-from mcvi.distributions._base.finite import Classes, entries, logits_otherwise, probs_otherwise
+from mcvi.distributions._base.finite import Classes, entries, kl_classes_classes, logits_otherwise, probs_otherwise
+from mcvi.distributions._base.kl import register_kl
 from mcvi.random import Key
 
 __all__ = ["OneHotCategorical"]
@@ -94,3 +95,6 @@ def _class_of(vectors: Any) -> FloatArray:
 
 
 defvjp(_class_of, lambda ans, vectors: lambda g: anp.zeros(np.shape(value_of(vectors))))
+
+
+register_kl(OneHotCategorical, OneHotCategorical)(kl_classes_classes)

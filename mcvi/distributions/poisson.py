@@ -141,7 +141,7 @@ class Poisson(Counts):
 
 
 @register_kl(Poisson, Poisson)
-def _kl(p: Poisson, q: Poisson) -> Any:
+def kl_poisson_poisson(p: Poisson, q: Poisson) -> Any:
     """Return ``rate_p log(rate_p / rate_q) - rate_p + rate_q``, ``0 log 0 = 0``."""
     if "log_rate" in p.parameters or "log_rate" in q.parameters:
         return relative_entropy(_log_rate(p), _log_rate(q))

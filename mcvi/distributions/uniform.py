@@ -120,7 +120,7 @@ class Uniform(Univariate):
 
 
 @register_kl(Uniform, Uniform)
-def _kl(p: Uniform, q: Uniform) -> Any:
+def kl_uniform_uniform(p: Uniform, q: Uniform) -> Any:
     """Return the log of the ratio of widths; inf where p reaches outside q."""
     width = p._width()
     below, above = p.low - q.low, q.high - p.high  # type: ignore[operator]

@@ -13,11 +13,10 @@ from mcvi._kernels.draws import categories, noise
 from mcvi._typing import Array, FloatArray
 from mcvi.distributions._base.alternatives import keep_given, otherwise
 from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE, Distribution
-from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._functions.kl_terms import relative_entropy
 from mcvi.random import Key, tile_rows
 
-__all__ = ["Classes", "entries", "logits_otherwise", "probs_otherwise"]
+__all__ = ["Classes", "entries", "kl_classes_classes", "logits_otherwise", "probs_otherwise"]
 
 _NO_GUIDES = np.empty((0, 0), np.uint32)
 # Entries of the table of a batch up to which a guide, four times as large or more, is thought worth its memory.
@@ -117,8 +116,8 @@ class Classes(Distribution):
         return {"value": self._cast(in_value), name: self._cast(score)}
 
 
-@register_kl(Classes, Classes)
-def _kl(p: Classes, q: Classes) -> Any:
+def kl_classes_classes(p: Classes, q: Classes) -> Any:
+    """Return the divergence of two distributions over the same classes."""
     classes = p._shape[-1], q._shape[-1]
     if classes[0] != classes[1]:
         raise ValueError(f"p and q must have the same number of classes; got {classes[0]} and {classes[1]}.")

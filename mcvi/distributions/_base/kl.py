@@ -10,7 +10,7 @@ import numpy as np
 
 from mcvi._autograd import is_traced, value_of
 
-__all__ = ["closed_form_kl", "no_closed_form", "register_kl", "require_equal"]
+__all__ = ["closed_form_kl", "kl_class", "no_closed_form", "register_kl", "require_equal"]
 
 KL = Callable[[Any, Any], Any]
 F = TypeVar("F", bound=KL)
@@ -24,7 +24,9 @@ def register_kl(p_class: type, q_class: type) -> Callable[[F], F]:
     Parameters
     ----------
     p_class, q_class : type
-        Classes of distributions, ours or yours. The form also serves their subclasses, unless a closer one is entered.
+        Classes of distributions, ours or yours. The form holds for these two classes alone, not for their subclasses:
+        a class often inherits code from a family without having its density. A subclass that does have the density says
+        so in its body, ``kl_class = Normal``, and then has all closed forms of `Normal`.
 
     Returns
     -------
@@ -51,6 +53,10 @@ def register_kl(p_class: type, q_class: type) -> Callable[[F], F]:
     ...     return 0.0 if p.at == q.at else float("inf")
     >>> mcvi.kl_divergence(Point(1.0), Point(2.0))
     inf (exact: closed form for (Point, Point))
+    >>> class NamedPoint(Point):
+    ...     kl_class = Point
+    >>> mcvi.kl_divergence(NamedPoint(1.0), Point(1.0))
+    0.0 (exact: closed form for (NamedPoint, Point))
     """
     for name, given in (("p_class", p_class), ("q_class", q_class)):
         if not isinstance(given, type):
@@ -63,7 +69,7 @@ def register_kl(p_class: type, q_class: type) -> Callable[[F], F]:
         if pair in _TABLE:
             raise ValueError(
                 f"register_kl: ({p_class.__name__}, {q_class.__name__}) has a closed form already: "
-                f"{_TABLE[pair].__module__}.{_TABLE[pair].__qualname__}. Register a subclass instead."
+                f"{_TABLE[pair].__module__}.{_TABLE[pair].__qualname__}. Enter a form for a subclass instead."
             )
         _TABLE[pair] = function
         return function
@@ -71,36 +77,45 @@ def register_kl(p_class: type, q_class: type) -> Callable[[F], F]:
     return enter
 
 
+def kl_class(distribution: Any) -> type:
+    """Return the class whose closed forms hold for a distribution: its own, unless its class names another."""
+    own = type(distribution)
+    named: type = vars(own).get("kl_class", own)  # of the class itself: what its bases name is not inherited either
+    return named
+
+
 def closed_form_kl(p: Any, q: Any) -> KL:
-    """Return the closed form for the closest pair of ancestors of the classes of `p` and `q`.
-
-    Closest is the smallest sum of distances in the two orders of inheritance; of two such, the one closer to `p`.
-
-    Raises
-    ------
-    NotImplementedError
-        There is none.
-    """
-    # min() keeps the first of equals, and that is the one with the smaller distance for p.
-    pairs = [
-        (i + j, _TABLE[a, b])
-        for i, a in enumerate(type(p).__mro__)
-        for j, b in enumerate(type(q).__mro__)
-        if (a, b) in _TABLE
-    ]
-    if not pairs:
-        raise no_closed_form(p, q)
-    return min(pairs, key=lambda pair: pair[0])[1]
+    """Return the closed form for the classes of `p` and `q`; NotImplementedError if there is none."""
+    try:
+        return _TABLE[kl_class(p), kl_class(q)]
+    except KeyError:
+        raise no_closed_form(p, q) from None
 
 
 def no_closed_form(p: Any, q: Any, condition: str = "") -> NotImplementedError:
     """Return the error that says so: of the pair, or of the pair under a condition."""
     p_name, q_name = type(p).__name__, type(q).__name__
-    under = f" {condition}" if condition else ""
+    under = f" {condition}" if condition else _not_inherited(p, q)
     return NotImplementedError(
         f"no closed-form KL for ({p_name}, {q_name}){under}. Pass n= to estimate it from draws of {p_name}, "
         "or add one with mcvi.register_kl."
     )
+
+
+def _not_inherited(p: Any, q: Any) -> str:
+    """Return the words about a form that holds for ancestors of the classes; none if there is no such form."""
+    for a in type(p).__mro__:
+        for b in type(q).__mro__:
+            if (a, b) in _TABLE:
+                lacking = [(type(d), c) for d, c in ((p, a), (q, b)) if kl_class(d) is not c]
+                remedy = " and ".join(
+                    f"`kl_class = {c.__name__}` in {own.__name__}" for own, c in dict(lacking).items()
+                )
+                return (
+                    f": a subclass does not inherit that of ({a.__name__}, {b.__name__}), because its density may be "
+                    f"another; if it is not, write {remedy}"
+                )
+    return ""
 
 
 def require_equal(p: Any, q: Any, name: str) -> None:
