@@ -106,17 +106,15 @@ class Bernoulli(Odds):
         ),
     )
 
-    def weighted_score(self, value: Any, weights: Any) -> dict[str, Any]:
-        """Return the sum over draws of ``weights * score(value)``, for each parameter, shaped like the parameter."""
+    def _weighted_score(self, value: Any, weights: Any) -> dict[str, Any]:
         ahead = np.ndim(value) - len(self.batch_shape)
         if not self._by_logits or any(size != 1 for size in np.shape(weights)[ahead:]):
-            return super().weighted_score(value, weights)
+            return super()._weighted_score(value, weights)
         # The score x - p is linear in x: one product, and the scores are never formed.
-        odds = self.untraced
         by_draw = np.broadcast_to(weights, (*np.shape(value)[:ahead], *(1,) * len(self.batch_shape))).reshape(-1)
         ones = (by_draw @ np.reshape(value, (by_draw.size, -1))).reshape(self.batch_shape)
-        total = ones - odds.probs * by_draw.sum()
-        return {"logits": unbroadcast(total, np.shape(odds.logits))[()]}
+        total = ones - self.probs * by_draw.sum()
+        return {"logits": unbroadcast(total, np.shape(self.logits))[()]}
 
     def _mean(self) -> Any:
         return self.probs

@@ -191,6 +191,11 @@ class Independent(Distribution, compiled=True):
         """Return the scores of the distribution inside, one for each number of the event."""
         return self._inner("score", "closed-form score")(value)  # type: ignore[no-any-return]
 
+    def _weighted_score(self, value: Any, weights: Any) -> dict[str, Any]:
+        ahead = (1,) * self.reinterpreted_batch_ndims
+        inner = self._inner("weighted_score", "closed-form score")
+        return inner(value, np.reshape(weights, (*np.shape(weights), *ahead)))  # type: ignore[no-any-return]
+
     def _inner(self, method: str, what: str) -> Any:
         found = getattr(self.distribution, method, None)
         if found is None:

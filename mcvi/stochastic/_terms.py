@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from mcvi._autograd import has_ended, is_traced, value_of
-from mcvi.distributions._base.univariate import Univariate
+from mcvi.distributions import Distribution
 from mcvi.stochastic._axes import extra_axes, spread, summed_to
 from mcvi.stochastic._estimators.score_function import ScoreEstimator
 from mcvi.stochastic._graph.dependencies import checked_losses, downstream, indices_of
@@ -43,7 +43,7 @@ class Term:
     inputs: dict[str, Any]
     shape: tuple[int, ...]
     advantage: Any
-    family: Univariate | None = None
+    family: Distribution | None = None
 
     def pull_back(self, g: Any) -> dict[str, Any]:
         """Return the derivative of ``sum(g * term)`` in each of the inputs; `g` is shaped like a loss."""
@@ -52,9 +52,9 @@ class Term:
         weights = np.asarray(self.advantage * g)
         if self.family is None:
             return {"log_prob": spread(np.broadcast_to(weights, np.shape(g)), self.shape)}
-        weights = weights.reshape((1,) * len(self.shape)) if weights.size == 1 else weights
         behind = (1,) * (len(self.shape) - weights.ndim)
-        return self.family.weighted_score(value_of(self.node), weights.reshape(weights.shape + behind))
+        weights = weights.reshape((1,) * len(self.shape) if weights.size == 1 else weights.shape + behind)
+        return self.family.weighted_score(value_of(self.node), weights)
 
 
 @dataclass(frozen=True)
@@ -202,12 +202,14 @@ def _term(node: Any, loss: Any, shape: tuple[int, ...]) -> Term | None:
     return Term(node, inputs, term_shape, estimator.advantage(node, loss), family)
 
 
-def _inputs(node: Any) -> tuple[dict[str, Any], tuple[int, ...], Univariate | None]:
+def _inputs(node: Any) -> tuple[dict[str, Any], tuple[int, ...], Distribution | None]:
     family = node.distribution
-    if isinstance(family, Univariate) and np.shape(value_of(node)) != family.batch_shape:
+    if isinstance(family, Distribution) and family.differentiates_by("_weighted_score"):
         # The log probability itself is not needed, only its derivative.
-        traced = {name: without_graph(held) for name, held in family.parameters.items() if is_traced(held)}
-        traced = {name: held for name, held in traced.items() if is_traced(held)}
-        return traced, np.shape(value_of(node)), family
+        held = {name: without_graph(value) for name, value in family.parameters.items()}
+        if not any(hasattr(value, "log_prob") for value in held.values()):
+            shape = np.shape(value_of(node))
+            traced = {name: value for name, value in held.items() if is_traced(value)}
+            return traced, shape[: len(shape) - len(family.event_shape)], family
     log_prob = without_graph(family.log_prob(value_of(node)))
     return {"log_prob": log_prob}, np.shape(value_of(log_prob)), None

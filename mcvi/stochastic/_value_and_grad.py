@@ -206,7 +206,7 @@ def _run(loss_fn: Any, arrays: list[Any], restore: Any, n: int, key: Key, *, war
 def _places(term: Term, tape: Tape, arrays: int) -> dict[str, int]:
     """Return which parameters of the node's distribution are arrays of the caller, where the family knows its score."""
     family = term.node.distribution
-    if term.advantage is None or not isinstance(family, Distribution) or type(family).score is Distribution.score:
+    if term.advantage is None or not (isinstance(family, Distribution) and family.differentiates_by("score")):
         return {}
     return {
         name: index

@@ -113,16 +113,11 @@ class Univariate(Distribution, compiled=True):
         rows = _scores(self._maths, self._checked(value_of(value)), self.untraced._parameters())
         return {name: self._cast(row) for name, row in zip(["value", *self.parameters], rows, strict=True)}
 
-    def weighted_score(self, value: Any, weights: Any) -> dict[str, Any]:
-        """Return the sum over draws of ``weights * score(value)``, for each parameter, shaped like the parameter.
-
-        `value` is ``(*draws, *batch_shape)``, plain numbers; `weights` broadcasts to it.
-        """
-        plain = self.untraced
-        sums = weighted_scores(plain._maths, plain._table, value, weights, plain.batch_shape)
+    def _weighted_score(self, value: Any, weights: Any) -> dict[str, Any]:
+        sums = weighted_scores(self._maths, self._table, value, weights, self.batch_shape)
         return {
             name: unbroadcast(row, np.shape(held))[()]
-            for row, (name, held) in zip(sums[1:], plain.parameters.items(), strict=True)
+            for row, (name, held) in zip(sums[1:], self.parameters.items(), strict=True)
         }
 
     # Tails from the cdf, where the page has nothing better.
