@@ -246,27 +246,27 @@ def whole(draws: Any, owner: str) -> Any:
         raise ValueError(f"{owner}: a draw does not fit a 64-bit integer; got {np.max(draws):.6g}.") from None
 
 
-def class_logits(value: Any, owner: str) -> Any:
+def class_logits(value: Any, owner: str, name: str = "logits") -> Any:
     """Return logits of classes, which stand on the last axis: numbers or -inf, at least one finite in each row."""
-    array, held = _classes(value, owner, "logits")
+    array, held = _classes(value, owner, name)
     bad = np.isnan(held) | (held == np.inf)
     if bad.any():
-        raise ValueError(f"{owner}: logits must be numbers or -inf; got {first(bad, held)}.")
+        raise ValueError(f"{owner}: {name} must be numbers or -inf; got {first(bad, held)}.")
     bad = np.all(held == -np.inf, axis=-1)
     if bad.any():
         where = f" at index {tuple(int(i) for i in np.argwhere(bad)[0])}" if held.ndim > 1 else ""
-        raise ValueError(f"{owner}: logits must not be -inf for every class; got that{where}.")
+        raise ValueError(f"{owner}: {name} must not be -inf for every class; got that{where}.")
     return array
 
 
-def class_probs(value: Any, owner: str) -> Any:
+def class_probs(value: Any, owner: str, name: str = "probs") -> Any:
     """Return probabilities of classes, which stand on the last axis and sum to one within 1e-6."""
-    array, held = _classes(value, owner, "probs")
-    parameter(held, owner, "probs", "probability")
+    array, held = _classes(value, owner, name)
+    parameter(held, owner, name, "probability")
     total = held.sum(axis=-1, dtype=np.float64)
     bad = ~(abs(total - 1.0) <= 1e-6)
     if bad.any():
-        raise ValueError(f"{owner}: probs must sum to 1 over the last axis; got a sum of {first(bad, total)}.")
+        raise ValueError(f"{owner}: {name} must sum to 1 over the last axis; got a sum of {first(bad, total)}.")
     return array
 
 

@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from functools import cached_property
 from math import log, pi
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from autograd import numpy as anp
 
 from mcvi import math
-from mcvi._autograd import masked_product, once_differentiable, value_of
+from mcvi._autograd import value_of
 from mcvi._kernels.compiler import maps
 from mcvi._kernels.compiler.elementwise import elementwise, table
 from mcvi._kernels.compiler.jit import scalar
@@ -17,10 +17,11 @@ from mcvi._kernels.draws.gammas import fill_gammas
 from mcvi._kernels.functions import elementary, special
 from mcvi._kernels.sums.simplex import simplex_sums, softmax
 from mcvi._typing import Array, ArrayLike, FloatArray
-from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE, Distribution
+from mcvi.distributions._base.constraints import positive, simplex, vectors_of
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.page import widen
-from mcvi.distributions._base.vectors import Members, diagonal_matrix, event_value, vector
+from mcvi.distributions._base.vector_family import VectorFamily
+from mcvi.distributions._base.vectors import diagonal_matrix
 from mcvi.distributions._functions.gamma_terms import gamma_entropy
 from mcvi.distributions._functions.kl_terms import concentrations_kl, digamma_less_log
 from mcvi.random import Key, tile_rows
@@ -57,13 +58,13 @@ def _term(x: float, constants: Any) -> Any:
     return at_zero if x == 0.0 else -deviance - log_x
 
 
-_constants = table(_prepare, 2)
+_prepared = table(_prepare, 2)
 _terms = elementwise(_term, 7)
 _stirling_errors = maps.unary(special.stirling_error)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Dirichlet(Distribution, compiled=True):
+class Dirichlet(VectorFamily, compiled=True):
     r"""The Dirichlet distribution of vectors of k positive numbers that sum to one.
 
     .. math:: \log p(x) = \sum_i (a_i - 1) \log x_i + \log\Gamma(A) - \sum_i \log\Gamma(a_i), \quad A = \sum_i a_i
@@ -95,48 +96,48 @@ class Dirichlet(Distribution, compiled=True):
 
     concentration: ArrayLike
 
-    def __post_init__(self) -> None:
-        self._set(concentration=vector(self.concentration, type(self).__name__, "concentration", "positive"))
+    constraints: ClassVar = {"concentration": vectors_of(positive)}
+    support: ClassVar = simplex
 
     @cached_property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The shape of `concentration` without its last axis."""
-        return np.shape(value_of(self.concentration))[:-1]
-
-    @cached_property
-    def event_shape(self) -> tuple[int, ...]:
-        """``(k,)``."""
-        return (np.shape(value_of(self.concentration))[-1],)
-
-    @property
     def _total(self) -> Any:
         return anp.sum(self.concentration, axis=-1)
 
-    def _draw(self, key: Key, first: int, count: int) -> FloatArray:
-        shape = widen(np.ascontiguousarray(value_of(self.concentration), np.float64).reshape(1, -1))[0]
+    def _fill(self, key: Key, first: int, out: FloatArray) -> None:
+        shape = widen(self._held("concentration").reshape(1, -1))[0]
         rows = tile_rows(self.elements)
-        out = np.empty(count * self.elements)
-        if not self.elements:
-            return out.reshape(count, *self.batch_shape, *self.event_shape)
-        fill_gammas(key.words, 0, first // rows, rows * self.elements, shape, np.ones_like(shape), out, logs=True)
-        softmax(out.reshape(-1, self.event_shape[0]))
-        return out.reshape(count, *self.batch_shape, *self.event_shape)
-
-    def _log_prob(self, value: Any) -> Any:
-        return _log_density(event_value(self, value), self.concentration)
-
-    def _log_prob_block(self, z: FloatArray) -> FloatArray:
-        return _log_density_of(z, self._table).reshape(len(z), -1)
+        fill_gammas(
+            key.words, 0, first // rows, rows * self.elements, shape, np.ones_like(shape), out.reshape(-1), logs=True
+        )
+        softmax(out)
 
     @cached_property
-    def _table(self) -> "_Table":
-        return _Table(value_of(self.concentration), self.batch_shape)
+    def _constants(self) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """The constants of the terms of the log density, and of its members the total and the constant term."""
+        a = self._held("concentration").reshape(-1, self._size)
+        total = a.sum(axis=-1)
+        pairs = np.stack([a, np.broadcast_to(total[:, None], a.shape)]).reshape(2, -1)
+        constants = np.empty((7, a.size))
+        _prepared(pairs, constants)
+        halves = 0.5 * (np.log(a).sum(axis=-1) - np.log(total)) - (self._size - 1) * _HALF_LOG_2PI
+        return widen(constants), total, halves + _stirling_error(total) - _stirling_error(a).sum(axis=-1)
 
-    def score(self, value: Any) -> dict[str, Any]:
-        """Return the derivatives of ``log_prob(value)`` in `value` and `concentration`, each ``(..., k)``."""
-        value = event_value(self, self._checked(value_of(value)))
-        in_value, in_concentration = _scores(value, value_of(self.concentration))
-        return {"value": self._cast(in_value), "concentration": self._cast(in_concentration)}
+    def _density(self, value: FloatArray) -> FloatArray:
+        constants, total, peak = self._constants
+        terms, out = np.empty(value.shape), np.empty(value.shape[:2])
+        _terms(value.reshape(-1), constants, terms.reshape(-1))
+        rows = (-1, self._size)
+        simplex_sums(value.reshape(rows), terms.reshape(rows), total, peak, _TOLERANCE, out.reshape(-1))
+        return out
+
+    def _scores(self, value: FloatArray) -> dict[str, Any]:
+        x, a = np.broadcast_arrays(value, np.asarray(self.concentration, np.float64))
+        total = a.sum(axis=-1, keepdims=True)
+        inside = simplex.contains(x)[..., None] | np.isnan(x).any(axis=-1, keepdims=True)
+        # The logs of x, a and A meet in one, so that what is left of the digamma functions is small.
+        in_concentration = np.log(x * (total / a)) + digamma_less_log(total) - digamma_less_log(a)
+        in_value = np.where(a == 1.0, 0.0 * x, (a - 1.0) / x)
+        return {"value": np.where(inside, in_value, 0.0), "concentration": np.where(inside, in_concentration, 0.0)}
 
     def _fisher(self) -> Any:
         held = self.untraced
@@ -165,62 +166,10 @@ class Dirichlet(Distribution, compiled=True):
         return parts - gamma_entropy(total) - (size - 1.0) * math.digamma(total)
 
 
-class _Table:
-    """What the log density needs of the concentrations alone, for every member of a batch."""
-
-    def __init__(self, concentration: Any, batch: tuple[int, ...]) -> None:
-        a = np.asarray(concentration, np.float64)
-        size = a.shape[-1]
-        a = np.broadcast_to(a, (*batch, size)).reshape(-1, size)
-        total = a.sum(axis=-1)
-        pairs = np.stack([a, np.broadcast_to(total[:, None], a.shape)]).reshape(2, -1)
-        constants = np.empty((7, pairs.shape[1]))
-        _constants(pairs, constants)
-        self.components = widen(constants)
-        self.total = total
-        halves = 0.5 * (np.log(a).sum(axis=-1) - np.log(total)) - (size - 1) * _HALF_LOG_2PI
-        self.peak = halves + _stirling_error(total) - _stirling_error(a).sum(axis=-1)
-
-
-def _log_density_of(x: FloatArray, table: _Table) -> FloatArray:
-    """Return the log densities of rows of vectors, flat."""
-    x = np.ascontiguousarray(x, np.float64)
-    rows = x.reshape(-1, x.shape[-1])
-    terms, out = np.empty_like(rows), np.empty(len(rows))
-    _terms(rows.reshape(-1), table.components, terms.reshape(-1))
-    simplex_sums(rows, terms, table.total, table.peak, _TOLERANCE, out)
-    return out
-
-
 def _stirling_error(x: Array) -> FloatArray:
     out = np.empty(x.shape)
     _stirling_errors(np.ascontiguousarray(x).reshape(-1), out.reshape(-1))
     return out
-
-
-def _scores(value: Any, concentration: Any) -> tuple[FloatArray, FloatArray]:
-    """Return the derivatives of the log density in the value and in the concentration; 0 outside the support."""
-    x, a = np.broadcast_arrays(np.asarray(value, np.float64), np.asarray(concentration, np.float64))
-    total = a.sum(axis=-1, keepdims=True)
-    with np.errstate(all="ignore"):
-        sums_to_one = np.abs(x.sum(axis=-1, keepdims=True) - 1.0) <= _TOLERANCE
-        outside = ~((x >= 0.0).all(axis=-1, keepdims=True) & sums_to_one | np.isnan(x).any(axis=-1, keepdims=True))
-        in_value = np.where(a == 1.0, 0.0 * x, (a - 1.0) / x)
-        # The logs of x, a and A meet in one, so that what is left of the digamma functions is small.
-        in_concentration = np.log(x * (total / a)) + digamma_less_log(total) - digamma_less_log(a)
-    return np.where(outside, 0.0, in_value), np.where(outside, 0.0, in_concentration)
-
-
-def _pull_back(g: Any, argnums: Any, answer: Any, value: Any, concentration: Any) -> list[Any]:
-    scores = _scores(value, concentration)
-    return [masked_product(np.asarray(g)[..., None], scores[a]) for a in argnums]
-
-
-@once_differentiable(_pull_back, NO_SECOND_DERIVATIVE)
-def _log_density(value: Any, concentration: Any) -> FloatArray:
-    members = Members(value, np.shape(concentration)[:-1])
-    flat = _log_density_of(members.value, _Table(concentration, members.batch))
-    return flat.reshape(members.shape)
 
 
 @register_kl(Dirichlet, Dirichlet)

@@ -3,18 +3,18 @@
 from dataclasses import dataclass
 from functools import cached_property
 from math import prod
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi._autograd import value_of
 from mcvi._kernels.sums.rows import group_sums
 from mcvi._typing import ArrayLike, FloatArray
 from mcvi.distributions._base.blockwise import Numbers
-from mcvi.distributions._base.distribution import Distribution
+from mcvi.distributions._base.constraints import positive, real, vectors_of
 from mcvi.distributions._base.kl import register_kl
-from mcvi.distributions._base.vectors import batch_of, diagonal_matrix, event_value, vector
+from mcvi.distributions._base.vector_family import VectorFamily
+from mcvi.distributions._base.vectors import diagonal_matrix, event_value
 from mcvi.distributions.normal import Normal, kl_normal_normal
 from mcvi.random import Key
 
@@ -22,7 +22,7 @@ __all__ = ["MultivariateNormalDiag"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultivariateNormalDiag(Distribution, compiled=True):
+class MultivariateNormalDiag(VectorFamily, compiled=True):
     r"""The normal distribution of vectors :math:`N(\mu, \operatorname{diag}(\sigma^2))`.
 
     Its mathematics is that of `Normal`, number by number. Fisher information:
@@ -50,13 +50,8 @@ class MultivariateNormalDiag(Distribution, compiled=True):
 
     pathwise = True
 
-    def __post_init__(self) -> None:
-        owner = type(self).__name__
-        loc = vector(self.loc, owner, "loc", "finite")
-        scale = vector(self.scale_diag, owner, "scale_diag", "positive")
-        shapes = {"loc": np.shape(value_of(loc)), "scale_diag": np.shape(value_of(scale))}
-        batch_of(owner, **{name: (shape, shape[-1:]) for name, shape in shapes.items()})
-        self._set(loc=loc, scale_diag=scale)
+    constraints: ClassVar = {"loc": vectors_of(real), "scale_diag": vectors_of(positive)}
+    support: ClassVar = vectors_of(real)
 
     @cached_property
     def _elements(self) -> Normal:
@@ -65,16 +60,6 @@ class MultivariateNormalDiag(Distribution, compiled=True):
     @property
     def _numbers(self) -> Numbers | None:
         return self._elements.blockwise.numbers
-
-    @cached_property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The shape to which the batches of the parameters broadcast."""
-        return self._elements.batch_shape[:-1]
-
-    @cached_property
-    def event_shape(self) -> tuple[int, ...]:
-        """``(d,)``."""
-        return self._elements.batch_shape[-1:]
 
     def _draw(self, key: Key, first: int, count: int) -> FloatArray:
         return self._elements._draw(key, first, count)
@@ -94,13 +79,12 @@ class MultivariateNormalDiag(Distribution, compiled=True):
         group_sums(self._elements._log_prob_block(z).reshape(-1), out.reshape(-1))
         return out
 
-    def score(self, value: Any) -> dict[str, Any]:
-        """Return the derivatives of ``log_prob(value)`` in `value`, `loc` and `scale_diag`, each ``(..., d)``."""
-        scores = self._elements.score(event_value(self, self._checked(value_of(value))))
+    def _scores(self, value: FloatArray) -> dict[str, Any]:
+        scores = self._elements.score(value)
         return {"value": scores["value"], "loc": scores["loc"], "scale_diag": scores["scale"]}
 
     def _fisher(self) -> Any:
-        scale = np.broadcast_to(self.untraced.scale_diag, (*self.batch_shape, *self.event_shape))
+        scale = self._held("scale_diag")
         return diagonal_matrix(np.concatenate([1.0 / scale**2, 2.0 / scale**2], axis=-1))
 
     def _mean(self) -> Any:

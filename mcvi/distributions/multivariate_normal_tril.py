@@ -1,20 +1,20 @@
 """The multivariate normal distribution with the Cholesky factor of its covariance as parameter."""
 
 from dataclasses import dataclass
-from functools import cached_property
 from math import log, pi
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi import _checks
-from mcvi._autograd import is_traced, masked_product, once_differentiable, value_of
+from mcvi._autograd import is_traced, masked_product, once_differentiable
 from mcvi._kernels.sums import triangular
 from mcvi._typing import Array, ArrayLike, FloatArray
-from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE, Distribution
+from mcvi.distributions._base.constraints import lower_triangular, real, vectors_of
+from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE
 from mcvi.distributions._base.kl import closed_form_kl, kl_class, no_closed_form, register_kl
-from mcvi.distributions._base.vectors import Members, batch_of, diagonal_matrix, event_value, vector
+from mcvi.distributions._base.vector_family import VectorFamily
+from mcvi.distributions._base.vectors import Members, diagonal_matrix, event_value
 from mcvi.distributions._functions.kl_terms import excess
 from mcvi.distributions.independent import Independent
 from mcvi.distributions.multivariate_normal_diag import MultivariateNormalDiag
@@ -27,7 +27,7 @@ _LOG_2PI = log(2 * pi)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class MultivariateNormalTriL(Distribution, compiled=True):
+class MultivariateNormalTriL(VectorFamily, compiled=True):
     r"""The normal distribution of vectors :math:`N(\mu, L L^\top)` with a lower triangular :math:`L`.
 
     .. math:: \log p(x) = -\tfrac12 |y|^2 - \sum_i \log L_{ii} - \tfrac d2 \log 2\pi, \quad y = L^{-1}(x-\mu)
@@ -63,25 +63,8 @@ class MultivariateNormalTriL(Distribution, compiled=True):
 
     pathwise = True
 
-    def __post_init__(self) -> None:
-        owner = type(self).__name__
-        loc = vector(self.loc, owner, "loc", "finite")
-        tril = _checks.lower_triangular(self.scale_tril, owner, "scale_tril")
-        shapes = {"loc": np.shape(value_of(loc)), "scale_tril": np.shape(value_of(tril))}
-        batch_of(
-            owner, loc=(shapes["loc"], shapes["loc"][-1:]), scale_tril=(shapes["scale_tril"], shapes["scale_tril"][-2:])
-        )
-        self._set(loc=loc, scale_tril=tril)
-
-    @cached_property
-    def batch_shape(self) -> tuple[int, ...]:
-        """The shape to which the batches of the parameters broadcast."""
-        return np.broadcast_shapes(np.shape(value_of(self.loc))[:-1], np.shape(value_of(self.scale_tril))[:-2])
-
-    @cached_property
-    def event_shape(self) -> tuple[int, ...]:
-        """``(d,)``."""
-        return (np.shape(value_of(self.loc))[-1],)
+    constraints: ClassVar = {"loc": vectors_of(real), "scale_tril": lower_triangular}
+    support: ClassVar = vectors_of(real)
 
     def _draw(self, key: Key, first: int, count: int) -> FloatArray:
         held = self.untraced
@@ -101,24 +84,14 @@ class MultivariateNormalTriL(Distribution, compiled=True):
     def _log_prob(self, value: Any) -> Any:
         return self._log_peak() - 0.5 * _squared_norm(event_value(self, value), self.loc, self.scale_tril)
 
-    def _log_prob_block(self, z: FloatArray) -> FloatArray:
-        held = self.untraced
-        log_density = held._log_peak() - 0.5 * _squared_norm(z, held.loc, held.scale_tril)
-        return log_density.reshape(len(z), -1)  # type: ignore[no-any-return]
-
-    def score(self, value: Any) -> dict[str, Any]:
-        """Return the derivatives of ``log_prob(value)``, ``(..., d)`` or for `scale_tril` ``(..., d, d)``."""
-        held = self.untraced
-        value = event_value(self, self._checked(value_of(value)))
-        y, w = _solved(value, held.loc, held.scale_tril)
-        with np.errstate(over="ignore", invalid="ignore"):  # far out a score is infinite
-            tril = np.tril(w[..., :, None] * y[..., None, :]) - _inverse_diagonal(held.scale_tril)
-        return {"value": self._cast(-w), "loc": self._cast(w), "scale_tril": self._cast(tril)}
+    def _scores(self, value: FloatArray) -> dict[str, Any]:
+        y, w = _solved(value, self.loc, self.scale_tril)
+        tril = np.tril(w[..., :, None] * y[..., None, :]) - _inverse_diagonal(self.scale_tril)
+        return {"value": -w, "loc": w, "scale_tril": tril}
 
     def _fisher(self) -> Any:
         size = self.event_shape[0]
-        shape = (*self.batch_shape, size, size)
-        tril = np.broadcast_to(self.untraced.scale_tril, shape)
+        tril = self._held("scale_tril")
         inverse = np.linalg.inv(tril)
         precision = np.swapaxes(inverse, -1, -2) @ inverse
         rows, columns = np.tril_indices(size)
@@ -140,8 +113,7 @@ class MultivariateNormalTriL(Distribution, compiled=True):
 
     def _covariance(self) -> Any:
         tril = anp.tril(self.scale_tril)
-        product = anp.matmul(tril, anp.swapaxes(tril, -1, -2))
-        return self._shaped(product, (*self.batch_shape, *self.event_shape, *self.event_shape))
+        return anp.matmul(tril, anp.swapaxes(tril, -1, -2))
 
     def _log_determinant(self) -> Any:
         # These two axes in this order are the only ones whose derivative autograd knows.

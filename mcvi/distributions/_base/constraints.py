@@ -18,13 +18,16 @@ __all__ = [
     "Constraint",
     "above",
     "binary",
+    "counts_of",
     "interval",
+    "log_weights",
     "lower_triangular",
     "non_negative",
     "positive",
     "real",
     "simplex",
     "unit_interval",
+    "vectors_of",
     "whole",
     "whole_up_to",
 ]
@@ -207,6 +210,9 @@ class _Simplex(Constraint):
     def contains(self, value: Any) -> Any:
         return np.all(value >= 0.0, axis=-1) & (abs(np.sum(value, axis=-1) - 1.0) <= 1e-6)
 
+    def check(self, value: Any, owner: str, name: str) -> Any:
+        return _checks.class_probs(value, owner, name)
+
     def from_real(self, t: Any) -> Any:
         weights = math.exp(self._below_the_largest(t))
         return weights / anp.sum(weights, axis=-1, keepdims=True)
@@ -239,6 +245,9 @@ class _LowerTriangular(Constraint):
         entries = np.isfinite(value) & ((np.triu(value, 1) == 0.0) | ~np.isfinite(value))
         return np.all(entries, axis=(-2, -1)) & np.all(diagonal > 0.0, axis=-1)
 
+    def check(self, value: Any, owner: str, name: str) -> Any:
+        return _checks.lower_triangular(value, owner, name)
+
     def from_real(self, t: Any) -> Any:
         size, on_diagonal = self._shape(np.shape(value_of(t))[-1])
         entries = anp.where(on_diagonal, math.exp(anp.where(on_diagonal, t, 0.0)), t)
@@ -264,6 +273,69 @@ class _LowerTriangular(Constraint):
         return size, rows == columns
 
 
+@dataclass(frozen=True)
+class _Vectors(Constraint):
+    """Vectors of one number or more, each a member of the set `numbers`: its map, number by number."""
+
+    numbers: Constraint
+    event_ndim: ClassVar[int] = 1
+
+    @property
+    def words(self) -> str:  # type: ignore[override]
+        return self.numbers.words
+
+    def contains(self, value: Any) -> Any:
+        return np.all(self.numbers.contains(value), axis=-1)
+
+    def check(self, value: Any, owner: str, name: str) -> Any:
+        array = self.numbers.check(value, owner, name)
+        shape = np.shape(value_of(array))
+        if not shape or shape[-1] == 0:
+            raise ValueError(f"{owner}: {name} must have shape (..., d) with d >= 1; got {shape}.")
+        return array
+
+    def from_real(self, t: Any) -> Any:
+        return self.numbers.from_real(t)
+
+    def to_real(self, x: Any) -> Any:
+        return self.numbers.to_real(x)
+
+    def log_jacobian(self, t: Any) -> Any:
+        return anp.sum(self.numbers.log_jacobian(t), axis=-1)
+
+
+class _LogWeights(_Vectors):
+    """Logarithms of weights that are not all zero: numbers or -inf, of which one at least is finite; the identity."""
+
+    words = "numbers or -inf"  # type: ignore[assignment]
+
+    def contains(self, value: Any) -> Any:
+        return np.all(value < np.inf, axis=-1) & np.any(value > -np.inf, axis=-1)
+
+    def check(self, value: Any, owner: str, name: str) -> Any:
+        return _checks.class_logits(value, owner, name)
+
+
+@dataclass(frozen=True)
+class _Counts(Constraint):
+    """Vectors of whole numbers of 0 and more that sum to `total`, a number or the name of a parameter."""
+
+    total: Any
+    event_ndim: ClassVar[int] = 1
+    discrete: ClassVar[bool] = True
+
+    @property
+    def words(self) -> str:  # type: ignore[override]
+        return f"whole numbers >= 0 that sum to {self.total}"
+
+    def at(self, parameters: Mapping[str, Any]) -> Constraint:
+        return _Counts(parameters[self.total]) if isinstance(self.total, str) else self
+
+    def contains(self, value: Any) -> Any:
+        whole_numbers = np.all((value >= 0.0) & (value == np.floor(value)), axis=-1)
+        return whole_numbers & (np.sum(value, axis=-1) == value_of(self.total))
+
+
 #: All finite numbers.
 real = _Line()
 positive = _Above(0.0, False, "positive and finite")
@@ -278,6 +350,8 @@ binary = _Whole(1.0, "0 or 1")
 simplex = _Simplex()
 #: Cholesky factors.
 lower_triangular = _LowerTriangular()
+#: Log probabilities up to a constant, on the last axis.
+log_weights = _LogWeights(real)
 
 
 def above(low: Any) -> Constraint:
@@ -289,6 +363,16 @@ def above(low: Any) -> Constraint:
 def interval(low: Any, high: Any) -> Constraint:
     """Return the numbers from `low` to `high`, each a number or the name of a parameter; both ends belong to it."""
     return _Between(low, high, f"between {low} and {high}")
+
+
+def vectors_of(numbers: Constraint) -> Constraint:
+    """Return the vectors, on the last axis, of members of a set of numbers."""
+    return _Vectors(numbers)
+
+
+def counts_of(total: Any) -> Constraint:
+    """Return the vectors of whole numbers that sum to `total`, a number or the name of a parameter."""
+    return _Counts(total)
 
 
 def whole_up_to(high: Any) -> Constraint:

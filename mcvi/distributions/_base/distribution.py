@@ -299,7 +299,8 @@ class Distribution:
 
     def covariance(self) -> Any:
         """Return the covariance matrix of an event, ``(*batch_shape, d, d)``; families of vectors only."""
-        return self._cast(self._ability("_covariance", "closed-form covariance")())
+        matrices = self._ability("_covariance", "closed-form covariance")()
+        return self._shaped(matrices, (*self.batch_shape, *self.event_shape, *self.event_shape))
 
     def entropy(self) -> Any:
         """Return the Shannon entropy (discrete) or differential entropy, in nats: ``-E[log_prob(Z)]``."""

@@ -19,6 +19,9 @@ MEMBERS = [
     (sets.whole, [0.0, 7.0, 1e18], [-1.0, 0.5, np.inf, np.nan]),
     (sets.whole_up_to(3), [0.0, 3.0], [4.0, 2.5, np.nan]),
     (sets.binary, [0.0, 1.0], [0.5, 2.0, -1.0, np.nan]),
+    (sets.vectors_of(sets.positive), [[1.0, 2.0], [5e-324, 1e308]], [[1.0, 0.0], [np.nan, 1.0], [np.inf, 1.0]]),
+    (sets.log_weights, [[-np.inf, 0.0], [1e308, -1e308]], [[-np.inf, -np.inf], [np.inf, 0.0], [np.nan, 0.0]]),
+    (sets.counts_of(3), [[0.0, 3.0], [1.0, 2.0]], [[1.0, 1.0], [1.5, 1.5], [-1.0, 4.0], [np.nan, 3.0], [np.inf, 0.0]]),
     (sets.simplex, [[0.5, 0.5], [0.0, 1.0]], [[0.5, 0.6], [-0.1, 1.1], [np.nan, 1.0]]),
 ]
 
