@@ -1,4 +1,4 @@
-"""Parameters whose last axes belong to the event: their checks, and a batch of them as tables."""
+"""Parameters whose last axes belong to the event: their shapes, and a batch of them as tables."""
 
 from math import prod
 from typing import Any
@@ -6,20 +6,10 @@ from typing import Any
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi import _checks
 from mcvi._autograd import value_of
 from mcvi._typing import Array, FloatArray
 
-__all__ = ["Members", "batch_of", "diagonal_matrix", "event_value", "vector"]
-
-
-def vector(value: Any, owner: str, name: str, rule: str) -> Any:
-    """Return a checked parameter ``(..., d)``, traced or not."""
-    array = _checks.parameter(value, owner, name, rule)
-    shape = np.shape(value_of(array))
-    if not shape or shape[-1] == 0:
-        raise ValueError(f"{owner}: {name} must have shape (..., d) with d >= 1; got {shape}.")
-    return array
+__all__ = ["Members", "batch_of", "diagonal_matrix", "event_value"]
 
 
 def event_value(distribution: Any, value: Any) -> Any:
