@@ -48,6 +48,8 @@ class Distribution:
     #: Whether draws are whole numbers.
     discrete: ClassVar[bool] = False
     _compiled: ClassVar[bool] = False
+    #: The methods that make the log density.
+    _densities: ClassVar[tuple[str, ...]] = ("log_prob", "_log_prob")
     #: Those of the methods that `Blockwise` stands for which were overridden since a class last answered for them.
     _overridden: ClassVar[frozenset[str]] = frozenset()
 
@@ -57,7 +59,7 @@ class Distribution:
             cls._compiled, cls._overridden = True, frozenset()
             return
         base = next(parent for parent in cls.__mro__[1:] if issubclass(parent, Distribution))
-        changed = {name for name in STOOD_FOR if getattr(cls, name) is not getattr(base, name)}
+        changed = {name for name in STOOD_FOR if getattr(cls, name, None) is not getattr(base, name, None)}
         cls._overridden = base._overridden | changed
 
     @property
@@ -268,7 +270,7 @@ class Distribution:
             return next(parent for parent in cls.__mro__ if name in vars(parent))
 
         own = owner(method)
-        return own is not Distribution and all(issubclass(own, owner(name)) for name in ("log_prob", "_log_prob"))
+        return own is not Distribution and all(issubclass(own, owner(name)) for name in cls._densities)
 
     def fisher(self) -> Any:
         """Return the Fisher information of the parameters, ``(*batch_shape, k, k)``, in the order of `parameters`."""

@@ -40,6 +40,7 @@ class VectorFamily(Distribution):
     constraints: ClassVar[Mapping[str, Constraint]]
     #: Alternative parameters, of which exactly one is given.
     _one_of: ClassVar[tuple[str, ...]] = ()
+    _densities = ("log_prob", "_log_prob", "_density")
 
     def __post_init__(self) -> None:
         owner, held = type(self).__name__, vars(self)
@@ -111,6 +112,11 @@ class VectorFamily(Distribution):
 
     def _scores(self, value: FloatArray) -> dict[str, Any]:
         raise self._lacks("a closed-form score")
+
+    @classmethod
+    def differentiates_by(cls, method: str) -> bool:
+        """Tell whether the scores belong to the density that the class has: `score` is made of `_scores`."""
+        return super().differentiates_by("_scores" if method == "score" else method)
 
 
 def _log_density_at(value: Any, family: Any) -> FloatArray:
