@@ -11,6 +11,7 @@ from numba.core.dispatcher import Dispatcher
 
 from mcvi import _checks
 from mcvi._autograd import is_traced, tracing, value_of
+from mcvi._kernels.log_weights.arguments import Given
 from mcvi._kernels.log_weights.numbers import log_weights_of
 from mcvi._kernels.sums.moments import all_below_infinity
 from mcvi._typing import FloatArray, RNGLike
@@ -235,7 +236,7 @@ def log_density(function: Any, name: str, q: Any) -> Function | LogDensity:
 def _log_ratio(log_p: FloatArray, log_q: FloatArray) -> FloatArray:
     """Return ``log_p - log_q``; -inf where `log_p` is, also where both are: p excludes that draw."""
     out = np.empty(log_p.shape)
-    log_weights_of((log_p.reshape(-1), log_q.reshape(-1)), 0, out.reshape(-1))
+    log_weights_of(Given(log_p=log_p.reshape(-1), log_q=log_q.reshape(-1)), 0, out.reshape(-1))
     return out
 
 

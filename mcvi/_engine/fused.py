@@ -9,6 +9,7 @@ from mcvi._engine.draws import Draws, LogWeight, watched, with_note
 from mcvi._engine.loops import Loop, known, of_block, of_run
 from mcvi._engine.run import Total, keep_memory
 from mcvi._engine.tail import TailBuilder
+from mcvi._kernels.log_weights.arguments import Drawn, Given, State
 from mcvi._kernels.log_weights.sweep import sweep
 from mcvi._kernels.sums.moments import all_below_infinity
 from mcvi._typing import FloatArray
@@ -67,12 +68,12 @@ class _State:
         else:
             self.mean, self.centred = _NO_MEAN, _NONE_CENTRED
 
-    def add(self, weigh: Any, data: tuple[Any, ...], first: int, count: int, rows: int) -> None:
-        """Add `count` draws, from number `first` of `data` on, `rows` of them at a time."""
+    def add(self, weigh: Any, source: Given | Drawn, first: int, count: int, rows: int) -> None:
+        """Add `count` draws, from number `first` of `source` on, `rows` of them at a time."""
         sums, tail = self.sums, self.tail
-        states = (sums.scale, sums.near, self.far, self.mean, self.centred)
         tails = (tail.factors, tail.keep, tail.values, tail.sizes, tail.floors)
-        sweep(weigh)(data, first, count, rows, self.n, states + tails)
+        state = State(sums.scale, self.far, self.mean, self.centred, *tails)
+        sweep(weigh, source, first, count, rows, self.n, state)
         self.n += count
 
     @property

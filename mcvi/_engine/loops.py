@@ -7,7 +7,9 @@ from typing import Any, Self
 import numpy as np
 
 from mcvi._engine.draws import Draws, LogDensity, LogWeight
+from mcvi._kernels.draws import noise
 from mcvi._kernels.log_weights import numbers, vectors
+from mcvi._kernels.log_weights.arguments import Drawn, Given
 from mcvi._typing import FloatArray
 from mcvi.distributions import Distribution
 from mcvi.distributions._base.blockwise import Numbers
@@ -17,8 +19,8 @@ __all__ = ["Loop", "known", "of_block", "of_run"]
 
 _NO_TABLE = np.empty((0, 1))
 
-#: A kernel of `mcvi._kernels.log_weights.numbers` or `mcvi._kernels.log_weights.vectors`, and its data.
-Loop = tuple[Any, tuple[Any, ...]]
+#: A loop of `mcvi._kernels.log_weights.numbers` or `mcvi._kernels.log_weights.vectors`, and where it takes draws from.
+Loop = tuple[Any, Given | Drawn]
 
 
 @dataclass(eq=False)
@@ -49,9 +51,9 @@ class _Pair:
         if z.dtype != np.float64 or not z.flags.c_contiguous:
             return None
         z = z.reshape(-1)
-        if self.elements == 1:
-            return numbers.log_weights_at(*self.densities), (z, *self.tables)
-        return vectors.log_weights_at(*self.densities), (z, self.size, *self.tables)
+        module = numbers if self.elements == 1 else vectors
+        table_q, table_p = self.tables
+        return module.log_weights_at(*self.densities), Given(z=z, size=self.size, table_q=table_q, table_p=table_p)
 
     def drawn(self, key: Any) -> Loop | None:
         """Return a loop that draws and weighs; None for a family that takes more than one noise.
@@ -61,12 +63,15 @@ class _Pair:
         sampler, parameters, elements = self.q.sampler, self.q.parameters, self.elements
         if sampler is None:
             return None
-        tile = elements * tile_rows(elements)
+        tile, draw = elements * tile_rows(elements), 0
         if elements == 1:
-            weigh = numbers.log_weights(sampler.noise, sampler.transport, len(parameters), *self.densities, tile)
-            return weigh, (key.words, parameters, *self.tables)
-        data = (key.words, self.size, tile, parameters, *self.tables)
-        return vectors.log_weights(sampler.kernel, *self.densities), data
+            weigh = numbers.log_weights(sampler.transport, len(parameters), *self.densities)
+        else:
+            weigh, draw = vectors.log_weights(*self.densities), noise.address_of_draw(sampler.kernel)
+        addresses = noise.address_of(sampler.noise), draw
+        key0, key1 = key.words
+        table_q, table_p = self.tables
+        return weigh, Drawn(*addresses, key0, key1, self.size, tile, parameters, table_q, table_p)
 
 
 def of_run(weight: LogWeight, draws: Draws) -> Loop | None:
@@ -85,13 +90,18 @@ def of_block(weight: LogWeight, q: Any, z: Any) -> Loop | None:
 
 def known(weight: LogWeight, q: Any, z: Any, log_p: FloatArray) -> Loop:
     """Return a loop that makes the weights of a block whose `log_p` is known."""
+    log_p = _flat(log_p)
     if weight.log_q is None:
-        return numbers.log_weights_known, (log_p.reshape(-1),)
+        return numbers.log_weights_known, Given(log_p=log_p)
     family = _numbers(q)
     if family is not None and prod(family.shape) == 1 and type(z) is np.ndarray and z.dtype == np.float64:
-        z = np.ascontiguousarray(z).reshape(-1)
-        return numbers.log_weights_under(family.density), (log_p.reshape(-1), z, family.table(family.shape))
-    return numbers.log_weights_of, (log_p.reshape(-1), weight.log_q(z).reshape(-1))
+        source = Given(z=_flat(z), log_p=log_p, table_q=family.table(family.shape))
+        return numbers.log_weights_under(family.density), source
+    return numbers.log_weights_of, Given(log_p=log_p, log_q=_flat(weight.log_q(z)))
+
+
+def _flat(values: Any) -> FloatArray:
+    return np.ascontiguousarray(values, np.float64).reshape(-1)
 
 
 def _numbers(distribution: Any) -> Numbers | None:

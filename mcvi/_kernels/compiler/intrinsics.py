@@ -128,23 +128,36 @@ def set_column(typing_context: Any, table: Any, j: Any, values: Any) -> Any:
     return types.void(table, j, values), codegen
 
 
+def _converted(context: Any, builder: Any, value: Any, given: Any, taken: Any) -> Any:
+    if given == taken or not isinstance(taken, types.BaseTuple):
+        return context.cast(builder, value, given, taken)
+    members = zip(cgutils.unpack_tuple(builder, value, len(given)), given, taken, strict=True)
+    return context.make_tuple(builder, taken, [_converted(context, builder, *member) for member in members])
+
+
 def call_by_address(signature: Any) -> Any:
     """Return ``call(address, arguments)``, which calls a compiled function of a signature that returns nothing.
 
-    A function that is called by its name is optimised anew with each caller: a second of compilation for a long one.
+    A function that is called by its name is optimised again with each caller: a second of compilation for a long one.
+    Arguments are converted to the types of the signature: an array to one that is only read.
     """
 
     @intrinsic
     def call(typing_context: Any, address: Any, arguments: Any) -> Any:
-        if tuple(arguments) != signature.args:
+        if len(arguments) != len(signature.args):
             raise TypeError(f"the function takes {signature.args}; got {tuple(arguments)}.")
 
         def codegen(context: Any, builder: Any, _: Any, args: Any) -> Any:
             convention = context.call_conv
             kind = convention.get_function_type(types.none, signature.args)
             function = builder.inttoptr(args[0], kind.as_pointer())
-            unpacked = cgutils.unpack_tuple(builder, args[1], len(signature.args))
-            status, _result = convention.call_function(builder, function, types.none, signature.args, unpacked)
+            values = [
+                _converted(context, builder, value, given, taken)
+                for value, given, taken in zip(
+                    cgutils.unpack_tuple(builder, args[1], len(signature.args)), arguments, signature.args, strict=True
+                )
+            ]
+            status, _result = convention.call_function(builder, function, types.none, signature.args, values)
             with cgutils.if_unlikely(builder, status.is_error):
                 convention.return_status_propagate(builder, status)
             return context.get_dummy_value()

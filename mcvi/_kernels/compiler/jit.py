@@ -11,6 +11,7 @@ from typing import Any
 
 import numba
 from numba.core.dispatcher import Dispatcher
+from numba.core.extending import _Intrinsic
 
 # Compiled code may live in these parts of the package only: their sources are the salt of the disk cache.
 COMPILED_SOURCES = ("_kernels", "distributions")
@@ -125,6 +126,9 @@ def _name(value: object) -> str:
         function = value.py_func
         inner = [_name(cell.cell_contents) for cell in function.__closure__ or ()]
         return f"{function.__module__}.{function.__qualname__}({', '.join(inner)})"
+    if isinstance(value, _Intrinsic):
+        inner = [str(cell.cell_contents) for cell in value._defn.__closure__ or ()]
+        return f"{value._defn.__qualname__}({', '.join(inner)})"
     if isinstance(value, (bool, int, float, str, type(None))):
         return repr(value)
     if isinstance(value, tuple):

@@ -6,14 +6,27 @@ a whole number of draws). Counter ``t * tile / 2 + i`` gives the two words of el
 """
 
 import math
+from functools import cache
 from typing import Any
 
 import numpy as np
+from numba import types
 
-from mcvi._kernels.compiler.intrinsics import bits_of_float, float_of_bits
-from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.compiler.intrinsics import bits_of_float, call_by_address, column, float_of_bits
+from mcvi._kernels.compiler.jit import address, kernel, scalar
 from mcvi._kernels.draws.threefry import threefry, unit_interval
 from mcvi._kernels.functions.elementary import _BIASED, _MANTISSA, _ONE, _SQRT_HALF, _TWO_52, _52
+
+# The signature of a kernel that fills an array with noise: ``(key0, key1, slot, first_tile, tile, out)``.
+_NOISE = types.void(types.uint64, types.uint64, types.uint64, types.int64, types.int64, types.float64[::1])
+
+#: Calls a noise kernel by its address, so that the code of the noise is not compiled again with each caller.
+call_noise = call_by_address(_NOISE)
+# The signature of `transported`: ``(noise, key0, key1, slot, first_tile, tile, table, out)``.
+_DRAW = types.void(types.uintp, *_NOISE.args[:-1], types.Array(types.float64, 2, "C", readonly=True), _NOISE.args[-1])
+
+#: Calls a kernel of `transported` by its address.
+call_draw = call_by_address(_DRAW)
 
 # The bits of 1.0, and the lowest of all: a fraction that is odd is the middle of a cell twice as wide.
 _ODD_ONE = np.uint64(0x3FF0000000000001)
@@ -128,3 +141,42 @@ def round_to_float32(u: Any, out: Any) -> None:
     for i in range(u.size):
         cell = math.floor(u[i] * 2.0**23)
         out[i] = np.float32((cell + 0.5) * 2.0**-23)
+
+
+@cache
+def address_of(noise: Any) -> int:
+    """Return the address of `uniforms` or `normals` in this process."""
+    return address(noise, _NOISE)
+
+
+@cache
+def address_of_draw(draw: Any) -> int:
+    """Return the address of a kernel of `transported` in this process."""
+    return address(draw, _DRAW)
+
+
+@cache
+def transported(transport: Any, parameters: int) -> Any:
+    """Return ``draw(noise, key0, key1, slot, first_tile, tile, table, out)``: ``out[i] = transport(e[i], column)``.
+
+    `noise` is the address of a noise kernel; the parameters of element `i` stand in column ``i % length`` of the table.
+    """
+
+    @scalar
+    def run(x: Any, table: Any) -> None:
+        for i in range(x.size):
+            x[i] = transport(x[i], column(table, i, parameters))
+
+    @kernel
+    def draw(noise: int, key0: Any, key1: Any, slot: Any, first_tile: int, tile: int, table: Any, out: Any) -> None:
+        call_noise(noise, (key0, key1, slot, first_tile, tile, out))
+        length = table.shape[1]
+        if length == 1:
+            only = column(table, 0, parameters)
+            for i in range(out.size):
+                out[i] = transport(out[i], only)
+        else:
+            for start in range(0, out.size, length):
+                run(out[start : min(start + length, out.size)], table)
+
+    return draw

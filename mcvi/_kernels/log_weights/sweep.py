@@ -1,30 +1,26 @@
-"""Weigh a run of draws, sum their weights and keep the largest in one compiled call, a chunk at a time."""
+"""Compute the log weights of a run of draws, sum them and keep the largest in one compiled call, a chunk at a time.
 
-from functools import cache, partial
-from typing import Any
+The pieces call each other by address: the loop that computes log weights, which each pair of families has of its own,
+and the sums, which all share. Each is compiled once, when it is first needed, and never again with its caller.
+"""
+
+from functools import cache
+from typing import Any, NamedTuple
 
 import numpy as np
-from numba import types
 
 from mcvi._kernels.compiler.intrinsics import call_by_address
 from mcvi._kernels.compiler.jit import address, kernel, scalar
+from mcvi._kernels.log_weights.arguments import ADD, WEIGH, Drawn, Given, State, address_of
+from mcvi._kernels.sums import moments, tail
 from mcvi._kernels.sums.moments import (
+    MANY,
     SMALL_POWER,
     centred_moments,
-    log_moments,
     merge_centred_moments,
     merge_log_moments,
     merge_moments,
-    moments,
 )
-from mcvi._kernels.sums.tail import keep_largest
-
-_LINE, _TABLE, _STACK = types.float64[::1], types.float64[:, ::1], types.float64[:, :, ::1]
-# The sums and tails that grow: ``(scale, near, far, mean, centred, signs, keep, kept, sizes, floors)``.
-_STATE = types.Tuple(
-    (_TABLE, types.boolean, _STACK, _TABLE, _STACK, _LINE, types.int64, _STACK, types.int64[:, ::1], _TABLE)
-)
-_ADD = types.void(_TABLE, types.int64, _STATE)
 
 
 @scalar
@@ -42,74 +38,129 @@ def _copy(part: Any, state: Any) -> None:
             state[row, j] = part[row, j]
 
 
-@kernel
-def _add(v: Any, before: int, state: Any) -> None:
-    """Add a chunk of log weights, ``(rows, columns)``, to the state after `before` rows."""
-    scale, near, far, mean, centred, signs, keep, kept, sizes, floors = state
-    powers, columns = scale.shape
-    part = np.empty((4, columns))
-    for j in range(powers):
-        log_moments(v, scale[j], part)
-        if before == 0:
-            _copy(part, far[j])
-        else:
-            merge_log_moments(far[j], part, far[j])
-    if near:
-        moments(v, part)
-        if before == 0:
-            _copy(part, mean)
-        else:
-            merge_moments(mean, float(before), part, float(len(v)), mean)
-        for j in range(powers):
-            if not _some_small(scale[j]):
-                continue
-            centred_moments(v, scale[j], mean[0] if before == 0 else centred[j, 0], part)
-            if before == 0:
-                _copy(part, centred[j])
-            else:
-                merge_centred_moments(centred[j], part, float(len(v)), scale[j], centred[j])
-    for j in range(signs.size):
-        keep_largest(v, signs[j], keep, kept[j], sizes[j], floors[j])
-
-
-_call = call_by_address(_ADD)
+# Each `add` below adds a chunk of log weights, ``(rows, members)``, to the state after `before` rows.
 
 
 @cache
-def sweep(weigh: Any) -> Any:
-    """Return ``run(data, first, count, rows, before, state)``, which adds `count` draws of `data`, from `first` on.
+def _log_moments(many: bool) -> Any:
+    of_chunk = moments.log_moments_of_many if many else moments.log_moments_of_few
+
+    @kernel
+    def add(v: Any, before: int, state: State) -> None:
+        part = np.empty((4, v.shape[1]))
+        for j in range(len(state.scale)):
+            of_chunk(v, state.scale[j], part)
+            if before == 0:
+                _copy(part, state.log_moments[j])
+            else:
+                merge_log_moments(state.log_moments[j], part, state.log_moments[j])
+
+    return add
+
+
+@cache
+def _moments(many: bool) -> Any:
+    of_chunk = moments.moments_of_many if many else moments.moments_of_few
+
+    @kernel
+    def add(v: Any, before: int, state: State) -> None:
+        part = np.empty((3, v.shape[1]))
+        of_chunk(v, part)
+        if before == 0:
+            _copy(part, state.moments)
+        else:
+            merge_moments(state.moments, float(before), part, float(len(v)), state.moments)
+
+    return add
+
+
+@kernel
+def _add_centred_moments(v: Any, before: int, state: State) -> None:
+    # The centre is the mean of the first chunk, which `moments` has just found.
+    part = np.empty((3, v.shape[1]))
+    for j in range(len(state.scale)):
+        if not _some_small(state.scale[j]):
+            continue
+        centred = state.centred_moments[j]
+        centred_moments(v, state.scale[j], state.moments[0] if before == 0 else centred[0], part)
+        if before == 0:
+            _copy(part, centred)
+        else:
+            merge_centred_moments(centred, part, float(len(v)), state.scale[j], centred)
+
+
+@cache
+def _largest(many: bool) -> Any:
+    keep_largest = tail.keep_largest_of_many if many else tail.keep_largest_of_few
+
+    @kernel
+    def add(v: Any, before: int, state: State) -> None:
+        for j in range(state.signs.size):
+            keep_largest(v, state.signs[j], state.keep, state.values[j], state.sizes[j], state.floors[j])
+
+    return add
+
+
+class _Adders(NamedTuple):
+    """The address of each `add`, or 0 where it is not asked for."""
+
+    log_moments: int
+    moments: int
+    centred_moments: int
+    largest: int
+
+
+@cache
+def _adders(powers: bool, means: bool, tails: bool, many: bool) -> _Adders:
+    return _Adders(
+        address(_log_moments(many), ADD) if powers else 0,
+        address(_moments(many), ADD) if means else 0,
+        address(_add_centred_moments, ADD) if means and powers else 0,
+        address(_largest(many), ADD) if tails else 0,
+    )
+
+
+_add = call_by_address(ADD)
+
+
+def _sweep(kind: type) -> Any:
+    compute = call_by_address(WEIGH[kind])
+
+    @kernel
+    def run(weigh: int, adders: Any, source: Any, first: int, count: int, rows: int, before: int, state: State) -> None:
+        members = state.scale.shape[1]
+        chunk = np.empty(min(rows, count) * members)
+        for start in range(0, count, rows):
+            many = min(rows, count - start)
+            flat = chunk[: many * members]
+            compute(weigh, (source, (first + start) * members, flat))
+            v = flat.reshape(many, members)
+            if adders.log_moments:
+                _add(adders.log_moments, (v, before + start, state))
+            if adders.moments:
+                _add(adders.moments, (v, before + start, state))
+            if adders.centred_moments:
+                _add(adders.centred_moments, (v, before + start, state))
+            if adders.largest:
+                _add(adders.largest, (v, before + start, state))
+
+    return run
+
+
+_SWEEPS = {kind: _sweep(kind) for kind in (Given, Drawn)}
+
+
+def sweep(weigh: Any, source: Given | Drawn, first: int, count: int, rows: int, before: int, state: State) -> None:
+    """Add the log weights of `count` draws, from number `first` of `source` on, to a state after `before` draws.
 
     Parameters
     ----------
     weigh
-        A kernel of `mcvi._kernels.log_weights.numbers` or `mcvi._kernels.log_weights.vectors`.
-
-    Notes
-    -----
-    `rows` draws make a chunk. `state` is a tuple, after `before` draws:
-
-    ``scale``
-        The powers of the weights, ``(powers, columns)``: a column for each member of the batch.
-    ``near, far, mean, centred``
-        Whether the mean and the sums for small powers are asked for, and the states of `log_moments`, one for each
-        power, of `moments`, and of `centred_moments`, one for each power.
-    ``signs, keep, kept, sizes, floors``
-        The tails, as of `keep_largest`, one for each sign.
+        A loop of `mcvi._kernels.log_weights.numbers` or `mcvi._kernels.log_weights.vectors`.
+    rows
+        How many draws make a chunk.
     """
-
-    @kernel
-    def run(add: int, data: Any, first: int, count: int, rows: int, before: int, state: Any) -> None:
-        columns = state[0].shape[1]
-        chunk = np.empty(min(rows, count) * columns)
-        for start in range(0, count, rows):
-            many = min(rows, count - start)
-            v = chunk[: many * columns]
-            weigh(data, (first + start) * columns, v)
-            _call(add, (v.reshape(many, columns), before + start, state))
-
-    return partial(run, _address())
-
-
-@cache
-def _address() -> int:
-    return address(_add, _ADD)
+    powers, members = state.scale.shape
+    adders = _adders(powers > 0, state.moments.size > 0, state.signs.size > 0, members >= MANY)
+    kind: Any = type(source)
+    _SWEEPS[kind](address_of(weigh, kind), adders, source, first, count, rows, before, state)

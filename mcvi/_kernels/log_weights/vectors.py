@@ -12,6 +12,7 @@ import numpy as np
 
 from mcvi._kernels.compiler.intrinsics import column
 from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.draws.noise import call_draw
 from mcvi._kernels.log_weights.numbers import log_ratio
 from mcvi._kernels.sums.rows import group_sums
 
@@ -67,30 +68,28 @@ def _weigh(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
 
 @cache
 def log_weights_at(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
-    """Return a kernel that weighs given draws: `data` is ``(z, size, table_q, table_p)``."""
+    """Return a loop over given draws."""
     weigh_run = _weigh(q, p)
 
     @kernel
-    def weigh(data: Any, first: int, out: Any) -> None:
-        z, size, table_q, table_p = data
-        weigh_run(z[first * size : (first + out.size) * size], size, table_q, table_p, out)
+    def weigh(given: Any, first: int, out: Any) -> None:
+        size = given.size
+        weigh_run(given.z[first * size : (first + out.size) * size], size, given.table_q, given.table_p, out)
 
     return weigh
 
 
 @cache
-def log_weights(draw: Any, q: tuple[Any, int], p: tuple[Any, int]) -> Any:
-    """Return a kernel that draws and weighs: `data` is ``((key0, key1), size, tile, parameters, table_q, table_p)``.
-
-    `draw` is a kernel of `mcvi._kernels.compiler.elementwise.drawn`; `tile` is how many numbers make a tile.
-    """
+def log_weights(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
+    """Return a loop that draws by a kernel of `mcvi._kernels.draws.noise.transported`, whose address is given."""
     weigh_run = _weigh(q, p)
 
     @kernel
-    def weigh(data: Any, first: int, out: Any) -> None:
-        key, size, tile, parameters, table_q, table_p = data
+    def weigh(drawn: Any, first: int, out: Any) -> None:
+        size, tile = drawn.size, drawn.tile
         z = np.empty(out.size * size)
-        draw(key[0], key[1], np.uint64(0), first * size // tile, tile, parameters, z)
-        weigh_run(z, size, table_q, table_p, out)
+        key0, key1, first_tile = drawn.key0, drawn.key1, first * size // tile
+        call_draw(drawn.draw, (drawn.noise, key0, key1, np.uint64(0), first_tile, tile, drawn.parameters, z))
+        weigh_run(z, size, drawn.table_q, drawn.table_p, out)
 
     return weigh

@@ -49,55 +49,68 @@ def smallest_of(v: Any) -> float:
     return -opposite
 
 
+@scalar
+def _settle_extremes(v: Any, scale: Any, out: Any) -> None:
+    for j in range(scale.size):
+        if out[0, j] == -np.inf:  # all weights are zero: (-inf) - (-inf) is nan
+            out[1, j], out[2, j] = 0.0, 0.0
+        elif out[0, j] == np.inf:
+            infinite = 0.0
+            for i in range(len(v)):
+                if scale[j] * v[i, j] == np.inf:
+                    infinite += 1.0
+            out[1, j], out[2, j] = infinite, infinite
+
+
 @kernel
+def log_moments_of_few(v: Any, scale: Any, out: Any) -> None:
+    columns = v.shape[1]
+    for j in range(columns):
+        flat = v.reshape(-1) if columns == 1 else v[:, j].copy()
+        s = scale[j]
+        high = largest_of(flat)
+        extreme = high if s > 0 else smallest_of(flat)
+        m = s * extreme
+        first, second = _exponential_sums(flat, s, extreme) if abs(m) < np.inf else (np.nan, np.nan)
+        out[0, j], out[1, j], out[2, j], out[3, j] = m, first, second, high
+    _settle_extremes(v, scale, out)
+
+
+@kernel
+def log_moments_of_many(v: Any, scale: Any, out: Any) -> None:
+    rows, columns = v.shape
+    run_first, run_second = np.zeros(columns), np.zeros(columns)
+    for j in range(columns):
+        out[0, j] = -np.inf
+        out[1, j] = 0.0
+        out[2, j] = 0.0
+        out[3, j] = -np.inf
+    for i in range(rows):
+        for j in range(columns):
+            out[0, j] = maximum(out[0, j], scale[j] * v[i, j])
+            out[3, j] = maximum(out[3, j], v[i, j])
+    for start in range(0, rows, _RUN):
+        for j in range(columns):
+            run_first[j] = 0.0
+            run_second[j] = 0.0
+        for i in range(start, min(start + _RUN, rows)):
+            for j in range(columns):
+                e = exp2_nonpositive((scale[j] * v[i, j] - out[0, j]) * _LOG2_E)
+                run_first[j] += e
+                run_second[j] += e * e
+        for j in range(columns):
+            out[1, j] += run_first[j]
+            out[2, j] += run_second[j]
+    _settle_extremes(v, scale, out)
+
+
 def log_moments(v: Any, scale: Any, out: Any) -> None:
     """Set rows of `out` to m = max(scale v), sum of exp(scale v - m), sum of its square, and max(v).
 
     The largest term is exactly 1: nothing overflows and nothing that matters underflows. ``-inf`` is a weight of
     zero; nan is kept; with m = +inf the sums are those of the infinite terms alone.
     """
-    rows, columns = v.shape
-    if columns < MANY:
-        for j in range(columns):
-            flat = v.reshape(-1) if columns == 1 else v[:, j].copy()
-            s = scale[j]
-            high = largest_of(flat)
-            extreme = high if s > 0 else smallest_of(flat)
-            m = s * extreme
-            first, second = _exponential_sums(flat, s, extreme) if abs(m) < np.inf else (np.nan, np.nan)
-            out[0, j], out[1, j], out[2, j], out[3, j] = m, first, second, high
-    else:
-        run_first, run_second = np.zeros(columns), np.zeros(columns)
-        for j in range(columns):
-            out[0, j] = -np.inf
-            out[1, j] = 0.0
-            out[2, j] = 0.0
-            out[3, j] = -np.inf
-        for i in range(rows):
-            for j in range(columns):
-                out[0, j] = maximum(out[0, j], scale[j] * v[i, j])
-                out[3, j] = maximum(out[3, j], v[i, j])
-        for start in range(0, rows, _RUN):
-            for j in range(columns):
-                run_first[j] = 0.0
-                run_second[j] = 0.0
-            for i in range(start, min(start + _RUN, rows)):
-                for j in range(columns):
-                    e = exp2_nonpositive((scale[j] * v[i, j] - out[0, j]) * _LOG2_E)
-                    run_first[j] += e
-                    run_second[j] += e * e
-            for j in range(columns):
-                out[1, j] += run_first[j]
-                out[2, j] += run_second[j]
-    for j in range(columns):
-        if out[0, j] == -np.inf:  # all weights are zero: (-inf) - (-inf) above is nan
-            out[1, j], out[2, j] = 0.0, 0.0
-        elif out[0, j] == np.inf:
-            infinite = 0.0
-            for i in range(rows):
-                if scale[j] * v[i, j] == np.inf:
-                    infinite += 1.0
-            out[1, j], out[2, j] = infinite, infinite
+    (log_moments_of_few if v.shape[1] < MANY else log_moments_of_many)(v, scale, out)
 
 
 @kernel
@@ -193,15 +206,17 @@ def _square_deviations(v: Any, centre: float) -> float:
 
 
 @kernel
-def moments(v: Any, out: Any) -> None:
-    """Set rows of `out` to the mean, the sum of squared deviations from it, and the largest; nan is kept in all."""
+def moments_of_few(v: Any, out: Any) -> None:
     rows, columns = v.shape
-    if columns < MANY:
-        for j in range(columns):
-            flat = v.reshape(-1) if columns == 1 else v[:, j].copy()
-            mean = _sum(flat) / rows
-            out[0, j], out[1, j], out[2, j] = mean, _square_deviations(flat, mean), largest_of(flat)
-        return
+    for j in range(columns):
+        flat = v.reshape(-1) if columns == 1 else v[:, j].copy()
+        mean = _sum(flat) / rows
+        out[0, j], out[1, j], out[2, j] = mean, _square_deviations(flat, mean), largest_of(flat)
+
+
+@kernel
+def moments_of_many(v: Any, out: Any) -> None:
+    rows, columns = v.shape
     for j in range(columns):
         out[2, j] = -np.inf
     for i in range(rows):
@@ -226,6 +241,11 @@ def moments(v: Any, out: Any) -> None:
         if pass_ == 0:
             for j in range(columns):
                 out[0, j] /= rows
+
+
+def moments(v: Any, out: Any) -> None:
+    """Set rows of `out` to the mean, the sum of squared deviations from it, and the largest; nan is kept in all."""
+    (moments_of_few if v.shape[1] < MANY else moments_of_many)(v, out)
 
 
 @kernel

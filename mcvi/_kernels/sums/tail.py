@@ -153,7 +153,7 @@ def _append_row(t: Any, sign: float, floors: Any, values: Any, sizes: Any) -> No
 
 
 @kernel
-def _keep_of_many(t: Any, sign: float, keep: int, values: Any, sizes: Any, floors: Any) -> None:
+def keep_largest_of_many(t: Any, sign: float, keep: int, values: Any, sizes: Any, floors: Any) -> None:
     columns = t.shape[1]
     limits = np.empty(columns)
     for start in range(0, len(t), _ROWS):
@@ -175,16 +175,17 @@ def _keep_of_many(t: Any, sign: float, keep: int, values: Any, sizes: Any, floor
 
 
 @kernel
+def keep_largest_of_few(t: Any, sign: float, keep: int, values: Any, sizes: Any, floors: Any) -> None:
+    columns = t.shape[1]
+    for j in range(columns):
+        flat = t.reshape(-1) if columns == 1 else t[:, j].copy()
+        sizes[j], floors[j] = _keep_of_one(flat, sign, keep, values[j], sizes[j], floors[j])
+
+
 def keep_largest(t: Any, sign: float, keep: int, values: Any, sizes: Any, floors: Any) -> None:
     """Append the numbers of each column of ``sign * t`` that are above its floor to ``values[column, :sizes[column]]``.
 
     nan is passed over. Where there is no more room, `values` is cut to its `keep` largest and some more, and the floor
     raised: a row has room for all numbers that will come, or for `keep` and `slack` at least.
     """
-    columns = t.shape[1]
-    if columns >= MANY:
-        _keep_of_many(t, sign, keep, values, sizes, floors)
-        return
-    for j in range(columns):
-        flat = t.reshape(-1) if columns == 1 else t[:, j].copy()
-        sizes[j], floors[j] = _keep_of_one(flat, sign, keep, values[j], sizes[j], floors[j])
+    (keep_largest_of_few if t.shape[1] < MANY else keep_largest_of_many)(t, sign, keep, values, sizes, floors)

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 
 from mcvi._kernels.compiler.elementwise import (
-    drawn,
-    element_repairs,
     elementwise,
     elementwise_tuple,
     in_place_pair,
     table,
 )
-from mcvi._kernels.draws.noise import normals, uniforms
+from mcvi._kernels.draws.attempts import repeated_attempts
+from mcvi._kernels.draws.noise import address_of, normals, transported, uniforms
 from mcvi._typing import FloatArray
 from mcvi.random import Key, tile_rows
 
@@ -55,11 +54,11 @@ class FromNoise(Sampler):
     @cached_property
     def kernel(self) -> Any:
         """The kernel that draws."""
-        return drawn(self.noise, self.transport, self._parameters)
+        return transported(self.transport, self._parameters)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         rows = tile_rows(elements)
-        self.kernel(*key.words, _FIRST, first // rows, rows * elements, parameters, out)
+        self.kernel(address_of(self.noise), *key.words, _FIRST, first // rows, rows * elements, parameters, out)
 
 
 class FromUniform(FromNoise):
@@ -109,7 +108,7 @@ class ByAttempts(Sampler):
 
     @cached_property
     def _again(self) -> Any:
-        return element_repairs(self._function, self._parameters)
+        return repeated_attempts(self._function, self._parameters)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         rows = tile_rows(elements)
