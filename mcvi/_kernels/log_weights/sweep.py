@@ -5,7 +5,7 @@ and the sums, which all share. Each is compiled once, when it is first needed, a
 """
 
 from functools import cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -101,18 +101,10 @@ def _largest(many: bool) -> Any:
     return add
 
 
-class _Adders(NamedTuple):
-    """The address of each `add`, or 0 where it is not asked for."""
-
-    log_moments: int
-    moments: int
-    centred_moments: int
-    largest: int
-
-
 @cache
-def _adders(powers: bool, means: bool, tails: bool, many: bool) -> _Adders:
-    return _Adders(
+def _addresses(powers: bool, means: bool, tails: bool, many: bool) -> tuple[int, int, int, int]:
+    """Return the address of each `add`, or 0 where it is not asked for."""
+    return (
         address(_log_moments(many), ADD) if powers else 0,
         address(_moments(many), ADD) if means else 0,
         address(_add_centred_moments, ADD) if means and powers else 0,
@@ -126,23 +118,26 @@ _add = call_by_address(ADD)
 def _sweep(kind: type) -> Any:
     compute = call_by_address(WEIGH[kind])
 
+    # Plain tuples on the way in: Numba recognises the types of named ones only after 2 microseconds.
     @kernel
-    def run(weigh: int, adders: Any, source: Any, first: int, count: int, rows: int, before: int, state: State) -> None:
-        members = state.scale.shape[1]
+    def run(
+        weigh: int, adders: Any, source: Any, first: int, count: int, rows: int, before: int, state: Any, members: int
+    ) -> None:
+        log_moments, moments, centred_moments, largest = adders
         chunk = np.empty(min(rows, count) * members)
         for start in range(0, count, rows):
             many = min(rows, count - start)
             flat = chunk[: many * members]
             compute(weigh, (source, (first + start) * members, flat))
             v = flat.reshape(many, members)
-            if adders.log_moments:
-                _add(adders.log_moments, (v, before + start, state))
-            if adders.moments:
-                _add(adders.moments, (v, before + start, state))
-            if adders.centred_moments:
-                _add(adders.centred_moments, (v, before + start, state))
-            if adders.largest:
-                _add(adders.largest, (v, before + start, state))
+            if log_moments:
+                _add(log_moments, (v, before + start, state))
+            if moments:
+                _add(moments, (v, before + start, state))
+            if centred_moments:
+                _add(centred_moments, (v, before + start, state))
+            if largest:
+                _add(largest, (v, before + start, state))
 
     return run
 
@@ -161,6 +156,7 @@ def sweep(weigh: Any, source: Given | Drawn, first: int, count: int, rows: int, 
         How many draws make a chunk.
     """
     powers, members = state.scale.shape
-    adders = _adders(powers > 0, state.moments.size > 0, state.signs.size > 0, members >= MANY)
+    adders = _addresses(powers > 0, state.moments.size > 0, state.signs.size > 0, members >= MANY)
     kind: Any = type(source)
-    _SWEEPS[kind](address_of(weigh, kind), adders, source, first, count, rows, before, state)
+    run = _SWEEPS[kind]
+    run(address_of(weigh, kind), adders, tuple(source), first, count, rows, before, tuple(state), members)
