@@ -15,8 +15,8 @@ _RUN = 256
 def repeated_attempts(attempt: Any, constants: int) -> Any:
     """Return a kernel that replaces nan by ``attempt(u, v, constants of i)``, with fresh uniforms until it is none.
 
-    `first` is the address of ``out[0]``; attempt number `k` of an element takes the two words of ``slot + k``. Elements that
-    are nan are gathered into runs, whose attempts vectorise. What `MOST_ATTEMPTS` reject stays nan.
+    `first` is the address of ``out[0]``; attempt number `k` of an element takes the two words of ``slot + k``.
+    Rejected elements are gathered into runs, whose attempts vectorise. After `MOST_ATTEMPTS` an element stays nan.
     """
 
     @scalar
