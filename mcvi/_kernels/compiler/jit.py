@@ -104,8 +104,18 @@ def _salt(dispatcher: Any, function: Callable[..., Any], sums: bool) -> None:
     def index_key(sig: Any, codegen: Any) -> tuple[Any, ...]:
         return (sig, codegen.magic_tuple(), key)
 
-    disk_cache._index_key  # noqa: B018 - raises AttributeError where Numba has renamed it
-    disk_cache._index_key = index_key
+    def save(key: Any, data: Any) -> None:
+        # Numba numbers the files of one function, so that two processes that compile at once may write different code
+        # under one number. Named by their keys, they can at worst lose an entry of the index: compiled again next time.
+        name = f"{stem}.{hashlib.sha256(repr(key).encode()).hexdigest()[:16]}.nbc"
+        save_data(name, data)
+        save_index({**load_index(), key: name})
+
+    # These raise AttributeError where Numba has renamed what they stand for.
+    stem = cache_file._index_name.removesuffix(".nbi")
+    load_index, save_index, save_data = cache_file._load_index, cache_file._save_index, cache_file._save_data
+    disk_cache._index_key, cache_file.save  # noqa: B018
+    disk_cache._index_key, cache_file.save = index_key, save
 
 
 def _is_salted(function: Callable[..., Any]) -> bool:

@@ -162,6 +162,47 @@ print(isclose(Bernoulli(probs=0.25).log_prob(1.0), log(0.25)))
     assert run(copy, script) == ["True", "True"]
 
 
+def test_processes_that_compile_at_once_do_not_take_each_others_code(copy):
+    factory = """
+import numpy as np
+from mcvi._kernels.compiler.elementwise import elementwise
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.probe_pair import one, ten
+
+def answers():
+    out = np.empty((2, 1))
+    for function, row in zip((one, ten), out):
+        elementwise(function, 1)(np.ones(1), np.zeros((1, 1)), row)
+    return out[:, 0]
+"""
+    (copy / "factory.py").write_text(factory)
+    (copy / "mcvi" / "_kernels" / "probe_pair.py").write_text(
+        """
+from mcvi._kernels.compiler.jit import scalar
+
+@scalar
+def one(x, constants):
+    return x + 1.0
+
+@scalar
+def ten(x, constants):
+    return x + 10.0
+"""
+    )
+    # Neither has seen the other's index, and the first writes its code last: the order that two processes may have.
+    race = """
+import factory
+from numba.core.caching import IndexDataCacheFile as File
+write, held = File._save_data, []
+File._load_index = lambda self: {}
+File._save_data = lambda self, name, data: write(self, name, data) if held else held.append((self, name, data))
+factory.answers()
+write(*held[0])
+"""
+    run(copy, race)
+    assert run(copy, "import factory; print(*factory.answers())") == ["2.0", "11.0"]
+
+
 def test_a_place_where_nothing_can_be_written_is_worked_without_a_cache(copy):
     # Permissions do not stop an administrator; a file where the folder should be, and a home that is no folder, do.
     for folder in [copy / "mcvi", *(path for path in (copy / "mcvi").rglob("*") if path.is_dir())]:
