@@ -1,4 +1,4 @@
-"""Randomness with addresses: `rng=` becomes a key, and a draw is a function of the key and its place.
+"""Counter-based random numbers: `rng=` becomes a key, and a draw is a function of the key and the draw's index.
 
 See `docs/reproducibility.md` for what is promised.
 """
@@ -51,6 +51,11 @@ def _of_seed(sequence: np.random.SeedSequence) -> Key:
     return Key(int(low) | int(high) << 64)
 
 
+def _fresh_key() -> Key:
+    """Return a key of the operating system's randomness, which no other run shares."""
+    return Key(int.from_bytes(os.urandom(16), "little"))
+
+
 @lru_cache(maxsize=256)
 def _of_int(seed: int) -> Key:
     return _of_seed(np.random.SeedSequence(seed))
@@ -70,7 +75,7 @@ def as_key(rng: RNGLike) -> Key:
     Key
     """
     if rng is None:
-        return Key(int.from_bytes(os.urandom(16), "little"))
+        return _fresh_key()
     if isinstance(rng, Key):
         return rng
     if isinstance(rng, np.ndarray) and rng.ndim == 0:

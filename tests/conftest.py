@@ -1,11 +1,25 @@
-"""What holds for every test: no window is opened, and a property is tried on the same examples each time."""
+"""Settings of every test: seeds are required, no window opens, a property is tried on the same examples each time."""
 
 import os
 
+import pytest
 from hypothesis import settings
+
+from tests.seeds import fresh_draws_allowed, require_seeds
 
 os.environ["MPLBACKEND"] = "Agg"
 
 # A first call compiles, which is no matter of the example at hand: no deadline.
 settings.register_profile("mcvi", derandomize=True, deadline=None)
 settings.load_profile("mcvi")
+
+require_seeds()  # here, so that it holds while test modules are imported as well
+
+
+@pytest.fixture(autouse=True)
+def _seeded(request):
+    if request.node.get_closest_marker("fresh_draws") is None:
+        yield
+    else:
+        with fresh_draws_allowed():
+            yield

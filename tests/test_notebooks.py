@@ -19,6 +19,7 @@ def test_the_notebook_runs_and_its_assertions_hold(path, monkeypatch):
     notebook = nbformat.read(path, as_version=4)
     code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
     assert any("assert " in source for source in code[-2:]), "a notebook ends in assertions"
+    notebook.cells.insert(0, nbformat.v4.new_code_cell("from tests.seeds import require_seeds; require_seeds()"))
     nbclient.NotebookClient(
         notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}
     ).execute()

@@ -23,7 +23,12 @@ def example_of(path):
     return doctest.DocTestParser().get_doctest(text, {}, name_of(path), str(path), 0)
 
 
-@pytest.mark.parametrize("path", [path for path in PAGES if example_of(path).examples], ids=name_of)
+def with_its_marks(path):
+    # this page shows how a run without a seed is repeated
+    return pytest.param(path, marks=[pytest.mark.fresh_draws] if path.name == "reproducibility.md" else [])
+
+
+@pytest.mark.parametrize("path", [with_its_marks(path) for path in PAGES if example_of(path).examples], ids=name_of)
 def test_the_examples_of_a_page_print_what_they_say(path):
     report = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)

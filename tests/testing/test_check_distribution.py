@@ -95,6 +95,9 @@ def variant(base, **changes):
     return type("Variant", (base,), changes)()
 
 
+# Randomness that does not come from `rng`.
+ELSEWHERE = np.random.default_rng(0)
+
 WRONG = [
     (variant(Half, batch_shape=1), "batch_shape must be a tuple of ints; got 1."),
     (variant(Half, sample=None), "sample is missing: it must be a method."),
@@ -108,7 +111,7 @@ WRONG = [
         "sample(1) must be real numbers; got dtype complex128.",
     ),
     (
-        variant(Half, sample=lambda self, n, *, rng: np.random.default_rng().random(n)),
+        variant(Half, sample=lambda self, n, *, rng: ELSEWHERE.random(n)),
         "all randomness must come from rng",
     ),
     (

@@ -44,8 +44,8 @@ def dependencies(losses: Any) -> dict[BaseStochasticTensor, list[int]]:
     --------
     >>> from mcvi.distributions import Normal
     >>> from mcvi.stochastic import StochasticTensor, dependencies, SampleValue
-    >>> a = StochasticTensor(Normal(0.0, 1.0), SampleValue(3), name="a")
-    >>> b = StochasticTensor(Normal(a, 1.0), name="b")
+    >>> a = StochasticTensor(Normal(0.0, 1.0), SampleValue(3), name="a", rng=0)
+    >>> b = StochasticTensor(Normal(a, 1.0), name="b", rng=1)
     >>> {node.name: losses for node, losses in dependencies([a**2, b > 0]).items()}
     {'a': [0, 1], 'b': [1]}
     """

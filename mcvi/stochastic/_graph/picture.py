@@ -65,8 +65,8 @@ def picture(losses: Any) -> GraphPicture:
     --------
     >>> from mcvi.distributions import Bernoulli, Normal
     >>> from mcvi.stochastic import SampleValue, StochasticTensor, leave_one_out, picture
-    >>> b = StochasticTensor(Bernoulli(logits=0.3), SampleValue(10), leave_one_out, name="b")
-    >>> z = StochasticTensor(Normal(b, 1.0), name="z")
+    >>> b = StochasticTensor(Bernoulli(logits=0.3), SampleValue(10), leave_one_out, name="b", rng=0)
+    >>> z = StochasticTensor(Normal(b, 1.0), name="z", rng=1)
     >>> picture([(z - 1) ** 2, b])
     b  Bernoulli (10,): score function, leave-one-out  (to loss 1)
     z  Normal (10,): pathwise  (from b, to loss 0)
