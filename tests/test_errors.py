@@ -170,7 +170,11 @@ def test_a_function_that_cannot_be_called_is_refused(estimator, name, function, 
 
 
 @every_estimator
-@pytest.mark.parametrize("value", [None, 1.0, "normal", square, Normal, distributions], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [None, 1.0, "normal", square, Normal, distributions],
+    ids=["None", "number", "str", "function", "class", "module"],
+)
 def test_what_is_no_distribution_is_refused(estimator, value):
     name = proposal_of(estimator)
     assert_refused(estimator, TypeError, f"{name} must be a distribution", n=N, **{name: value})

@@ -34,7 +34,7 @@ class Distribution:
         draws `first` to ``first + count`` of the stream `key`, float64, never traced;
     ``_log_prob(value)``
         the log density of a checked float array, traced or not;
-    ``_mean, _mode, _variance, _covariance, _entropy, _quantile``, ``_cdf, _log_cdf`` and their ``_survival_function``s
+    ``_mean, _mode, _variance, _covariance, _entropy, _quantile, _cdf, _log_cdf, _survival_function, ...``
         whichever have a closed form, in terms of the parameters, written with `autograd.numpy` and `mcvi.math`.
 
     What is not given raises `NotImplementedError` in a sentence. See ``docs/adding_a_family.md``.
