@@ -1,6 +1,7 @@
 """The documentation's site: every public module has a page in the reference, every page a place in the contents."""
 
 import re
+from importlib import import_module
 from pathlib import Path
 
 import mcvi
@@ -16,13 +17,13 @@ def contents(page):
 
 
 def test_every_public_module_is_in_the_reference():
-    public = {
-        path.stem for path in (ROOT / "mcvi").iterdir() if (path.suffix == ".py" or (path / "__init__.py").exists())
-    }
-    public = {name for name in public if not name.startswith("_")} - {
-        "cli"
-    }  # the command line is no interface to import
-    assert contents(REFERENCE / "index.md") - {"mcvi"} >= {name for name in public if hasattr(mcvi, name)}
+    for path in (ROOT / "mcvi").iterdir():
+        name = path.stem
+        if name.startswith("_") or name == "cli":  # the command line is no interface to import
+            continue
+        # What `mcvi` itself exports stands on its page, whichever module it is written in.
+        names = set(import_module(f"mcvi.{name}").__all__)
+        assert name in contents(REFERENCE / "index.md") or names <= set(mcvi.__all__), name
 
 
 def test_each_page_of_the_reference_is_about_the_module_that_it_names():

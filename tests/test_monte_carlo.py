@@ -135,6 +135,7 @@ def test_processes_do_not_change_a_bit():
             assert bits(run(n=N, rng=3, executor=pool)) == bits(run(n=N, rng=3))
 
 
+@pytest.mark.fresh_draws
 def test_the_key_of_an_estimate_repeats_it():
     a = mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=1000)
     b = mcvi.renyi_ratio(P.log_prob, Q, 0.5, n=1000, rng=a.key)

@@ -103,6 +103,13 @@ def test_a_curve_with_nothing_finite_is_still_drawn():
     log_p = lambda z: np.full(len(z), -np.inf)
     with pytest.warns(RuntimeWarning, match="zero weight"):
         empty = bias_curve(
-            log_p, gaussian(2).proposals["wide"], sizes=(4, 8), alphas=(0.0,), truth=0.0, replications=5, reference=50
+            log_p,
+            gaussian(2).proposals["wide"],
+            sizes=(4, 8),
+            alphas=(0.0,),
+            truth=0.0,
+            replications=5,
+            reference=50,
+            rng=0,
         )
     plot_bias_curve(empty).canvas.draw()

@@ -84,15 +84,15 @@ def test_shapes_do_not_depend_on_draws():
 
 def test_dependencies_pass_through_the_parameters_of_other_nodes():
     a = draws(name="a")
-    b = StochasticTensor(Normal(stop_gradient(a), 1.0), name="b")
-    c = StochasticTensor(Normal(0.0, anp.where(b > 0, 1.0, 2.0)), name="c")
+    b = StochasticTensor(Normal(stop_gradient(a), 1.0), name="b", rng=1)
+    c = StochasticTensor(Normal(0.0, anp.where(b > 0, 1.0, 2.0)), name="c", rng=2)
     assert fed([c > 0, b * 1.0, a]) == {"a": [0, 1, 2], "b": [0, 1], "c": [0]}
 
 
 def test_parents_come_before_children():
     a = draws(name="a")
-    b = StochasticTensor(Normal(a, 1.0), name="b")
-    c = StochasticTensor(Normal(a + b, 1.0), name="c")
+    b = StochasticTensor(Normal(a, 1.0), name="b", rng=1)
+    c = StochasticTensor(Normal(a + b, 1.0), name="c", rng=2)
     assert list(fed([a + c])) == ["a", "b", "c"]
 
 

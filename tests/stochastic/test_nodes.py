@@ -55,6 +55,7 @@ def test_plain_numpy_that_would_lose_the_graph_is_refused():
         np.mean(z)
 
 
+@pytest.mark.fresh_draws
 def test_the_default_is_one_draw_and_draws_differ():
     a, b = StochasticTensor(normal()), StochasticTensor(normal())
     assert a.shape == (2, 3)
@@ -70,18 +71,18 @@ def test_the_same_rng_gives_the_same_draws():
 
 @pytest.mark.parametrize(("shape", "axes"), [((), ()), (1, (1,)), (2, (2,)), ((2,), (2,)), ((4, 5), (4, 5))])
 def test_the_shape_of_a_sample_value_stands_in_front(shape, axes):
-    assert StochasticTensor(normal(), SampleValue(shape)).shape == (*axes, 2, 3)
+    assert StochasticTensor(normal(), SampleValue(shape), rng=0).shape == (*axes, 2, 3)
 
 
 def test_a_mean_value_is_the_mean():
-    z = StochasticTensor(normal(), MeanValue())
+    z = StochasticTensor(normal(), MeanValue(), rng=0)
     np.testing.assert_array_equal(plain(z), np.broadcast_to(LOC, (2, 3)))
     np.testing.assert_array_equal(plain(z), z.mean())
 
 
 def test_a_node_knows_its_distribution_mean_and_entropy():
     distribution = normal()
-    z = StochasticTensor(distribution)
+    z = StochasticTensor(distribution, rng=0)
     assert z.distribution is distribution
     np.testing.assert_array_equal(z.entropy(), distribution.entropy())
     np.testing.assert_array_equal(z.mean(), distribution.mean())
@@ -89,8 +90,8 @@ def test_a_node_knows_its_distribution_mean_and_entropy():
 
 def test_the_value_type_comes_from_the_argument_then_the_context_then_is_a_sample():
     with value_type(MeanValue(stop_gradient=True)):
-        assert StochasticTensor(normal()).value_type == MeanValue(stop_gradient=True)
-        assert StochasticTensor(normal(), SampleValue(3)).value_type == SampleValue(3)
+        assert StochasticTensor(normal(), rng=0).value_type == MeanValue(stop_gradient=True)
+        assert StochasticTensor(normal(), SampleValue(3), rng=0).value_type == SampleValue(3)
         with value_type(SampleValue(2)):
             assert get_current_value_type() == SampleValue(2)
         assert get_current_value_type() == MeanValue(stop_gradient=True)
@@ -162,10 +163,11 @@ def test_which_nodes_have_a_term_and_which_a_derivative(kind, pathwise, estimato
 
 
 def test_a_stopped_mean_has_a_score_term_at_the_mean():
-    z = StochasticTensor(normal(), MeanValue(stop_gradient=True))
+    z = StochasticTensor(normal(), MeanValue(stop_gradient=True), rng=0)
     log_prob = normal().log_prob(LOC)
     np.testing.assert_allclose(plain(z.loss(np.full((2, 3), 2.0))), log_prob * 2.0)
-    z = StochasticTensor(normal(), MeanValue(stop_gradient=True), get_score_function_with_constant_baseline(8.0))
+    baseline = get_score_function_with_constant_baseline(8.0)
+    z = StochasticTensor(normal(), MeanValue(stop_gradient=True), baseline, rng=0)
     np.testing.assert_allclose(plain(z.loss(np.full((2, 3), 2.0))), log_prob * (2.0 - 8.0))
 
 
@@ -267,11 +269,11 @@ def test_draws_of_a_users_family_of_a_wrong_shape_are_refused():
             return np.zeros((n, 7))
 
     with pytest.raises(ValueError, match=r"returned shape \(3, 7\); expected \(3, 2\)"):
-        StochasticTensor(Wrong(np.zeros(2)), SampleValue(3))
+        StochasticTensor(Wrong(np.zeros(2)), SampleValue(3), rng=0)
 
 
 def test_a_node_is_one_place_in_its_graph():
-    z = StochasticTensor(normal(), name="z")
+    z = StochasticTensor(normal(), name="z", rng=0)
     assert copy.copy(z) is z
     assert copy.deepcopy({z: 1}) == {z: 1}
     with pytest.raises(TypeError, match=r"z: a node cannot leave its graph: pickle without_graph\(node\)"):

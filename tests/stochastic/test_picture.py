@@ -9,8 +9,8 @@ from mcvi.stochastic import MeanValue, ObservedStochasticTensor, SampleValue, St
 
 
 def drawn():
-    b = StochasticTensor(Bernoulli(logits=0.3), SampleValue(10), leave_one_out, name="b & <c>")
-    z = StochasticTensor(Normal(b, 1.0), name="z")
+    b = StochasticTensor(Bernoulli(logits=0.3), SampleValue(10), leave_one_out, name="b & <c>", rng=0)
+    z = StochasticTensor(Normal(b, 1.0), name="z", rng=1)
     x = ObservedStochasticTensor(Normal(z, 1.0), np.zeros(10), name="x")
     return picture([(z - 1) ** 2, b * x])
 
@@ -26,10 +26,9 @@ def test_the_text_says_who_feeds_whom_and_how():
 
 
 def test_a_node_that_holds_its_mean_says_so():
-    a = StochasticTensor(Normal(0.0, 1.0), SampleValue(2), name="a")
-    assert repr(picture([a + StochasticTensor(Normal(a, 1.0), MeanValue(), name="m")])).splitlines()[1] == (
-        "m  Normal (2,): mean  (from a, to loss 0)"
-    )
+    a = StochasticTensor(Normal(0.0, 1.0), SampleValue(2), name="a", rng=0)
+    m = StochasticTensor(Normal(a, 1.0), MeanValue(), name="m", rng=1)
+    assert repr(picture([a + m])).splitlines()[1] == ("m  Normal (2,): mean  (from a, to loss 0)")
 
 
 def test_the_drawing_is_well_formed_and_has_every_box():
