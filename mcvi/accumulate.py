@@ -225,6 +225,11 @@ class WeightedMoments:
         return type(self)(self.n + other.n, state)
 
     @property
+    def largest(self) -> FloatArray:
+        """The largest log weight of each column."""
+        return self.state[0]
+
+    @property
     def mean(self) -> FloatArray:
         """``sum w f / sum w``; nan where all weights are zero."""
         return np.where(self.state[0] == -np.inf, np.nan, self.state[3])

@@ -1,7 +1,9 @@
 """The Shannon entropy and the evidence lower bound."""
 
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from enum import StrEnum
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -9,10 +11,17 @@ from autograd import numpy as anp
 
 from mcvi import _checks
 from mcvi._autograd import is_traced, value_of
-from mcvi._engine.draws import Draws, LogWeight, Traced, log_density
-from mcvi._engine.estimator import differentiating, estimate_of
-from mcvi._engine.fused import MeanOfWeights, Sweep
-from mcvi._engine.run import run, warn_of_zero_weights
+from mcvi._engine.estimator import (
+    Draws,
+    LogWeight,
+    MeanOfWeights,
+    OfLogWeights,
+    Reading,
+    Total,
+    estimate,
+    log_density,
+    widened,
+)
 from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
 from mcvi.estimate import Estimate
 
@@ -20,7 +29,7 @@ __all__ = ["ELBOForms", "elbo_ratio", "entropy_shannon"]
 
 
 class ELBOForms(StrEnum):
-    """How the entropy in an evidence lower bound is had; the strings are accepted everywhere."""
+    """The ways to compute the entropy term of an evidence lower bound; the strings are accepted everywhere."""
 
     #: In closed form where there is one, else from the draws.
     default = "default"
@@ -72,6 +81,7 @@ def entropy_shannon(
     z: ArrayLike | None = None,
     rng: RNGLike = None,
     form: str | ELBOForms = "default",
+    block_size: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Any:
@@ -87,7 +97,7 @@ def entropy_shannon(
         How many draws. Not needed, and not looked at by ``form="default"``, where there is a closed form.
     z : array_like ``(n, *batch_shape, *event_shape)``, optional
         Draws from `p`. Ignored where there is a closed form.
-    rng, executor, progress
+    rng, block_size, executor, progress
         As in `mcvi.expectation`.
     form : ELBOForms or str
         ``"default"`` (closed form where there is one), ``"analytic_entropy"`` or ``"sample"``.
@@ -124,18 +134,9 @@ def entropy_shannon(
     exact = _closed_entropy(p, chosen)
     if exact is not None:
         return exact if is_traced(exact) else Estimate(exact, np.zeros_like(exact), method=_closed_form(p))
-    draws = Draws.of(p, n, z, rng, "p")
-    weight = LogWeight(log_density(p.log_prob, "p.log_prob", p), None)
-    try:
-        if differentiating(p, draws.z):
-            raise Traced
-        work = Sweep.of(draws, weight, MeanOfWeights(draws.columns))
-        total = run(work, executor=executor, progress=progress)
-    except Traced:
-        return -anp.mean(weight.traced(draws.whole()), axis=0)
-    (moments,) = total.sums
-    method = work.method("mean of -log p over draws")
-    return estimate_of(draws, 0.0 - moments.mean, moments.standard_error, method=method)
+    draws = Draws.of(p, n, z, rng, block_size, "p")
+    log_p = LogWeight(log_density(p.log_prob, "p.log_prob", p), None)
+    return estimate(draws, _MeanLogWeight(log_p, "mean of -log p over draws", negative=True), executor, progress)
 
 
 def elbo_ratio(
@@ -146,6 +147,7 @@ def elbo_ratio(
     z: ArrayLike | None = None,
     rng: RNGLike = None,
     form: str | ELBOForms = "default",
+    block_size: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Any:
@@ -161,7 +163,7 @@ def elbo_ratio(
         in front; nats, up to a constant that adds to the answer.
     q : Distribution
         Or any object with `batch_shape`, `event_shape`, `sample` and `log_prob`.
-    n, z, rng, executor, progress
+    n, z, rng, block_size, executor, progress
         As in `mcvi.expectation`.
     form : ELBOForms or str
         Where the entropy comes from: ``"default"`` (closed form where there is one), ``"analytic_entropy"`` or
@@ -192,27 +194,42 @@ def elbo_ratio(
     np.float64(-0.4431471805599453)
     """
     chosen = _form(form)
-    draws = Draws.of(q, n, z, rng)
-    weight = LogWeight.of(log_p, q)
+    draws, weight = Draws.of(q, n, z, rng, block_size), LogWeight.of(log_p, q)
     exact = _closed_entropy(q, chosen)
+    estimand = _MeanLogWeight(weight, "mean of log p - log q over draws")
     if exact is not None:
-        weight = LogWeight(weight.log_p, None)
-    try:
-        if differentiating(q, draws.z, log_p) or is_traced(exact):
-            raise Traced
-        work = Sweep.of(draws, weight, MeanOfWeights(draws.columns))
-        total = run(work, log_p, executor=executor, progress=progress)
-    except Traced:
-        mean = anp.mean(weight.traced(draws.whole()), axis=0)
-        mean = mean if exact is None else mean + exact
-        return mean if np.shape(value_of(mean)) == draws.batch_shape else mean + np.zeros(draws.batch_shape)
-    (moments,) = total.sums
-    warn_of_zero_weights(moments.largest, draws.n)
-    value, text = moments.mean, "mean of log p - log q over draws"
-    if exact is not None:
-        value = value + np.reshape(np.asarray(exact, np.float64), -1)
         text = f"mean of log p over draws and {_closed_form(q)}"
-    return estimate_of(draws, value, moments.standard_error, method=work.method(text))
+        estimand = _MeanLogWeight(LogWeight(weight.log_p, None), text, exact)
+    return estimate(draws, estimand, executor, progress)
+
+
+@dataclass(eq=False)
+class _MeanLogWeight(OfLogWeights):
+    """The mean of log weights or of their negatives, and a constant."""
+
+    weight: LogWeight
+    method: str
+    constant: Any = None
+    negative: bool = False
+
+    @property
+    def is_traced(self) -> bool:
+        return super().is_traced or is_traced(self.constant)
+
+    def powers(self, batch_shape: tuple[int, ...]) -> MeanOfWeights:
+        return MeanOfWeights(prod(batch_shape))
+
+    def on_tape(self, draws: Draws) -> Any:
+        mean = anp.mean(self.weight.traced(draws.whole()), axis=0)
+        mean = -mean if self.negative else mean
+        return widened(mean if self.constant is None else mean + self.constant, draws.batch_shape)
+
+    def read(self, draws: Draws, total: Total) -> Reading:
+        (moments,) = total.sums
+        value = 0.0 - moments.mean if self.negative else moments.mean
+        if self.constant is not None:
+            value = value + np.reshape(np.asarray(self.constant, np.float64), -1)
+        return Reading(value, moments.standard_error, largest=None if self.negative else moments.largest)
 
 
 def _closed_form(q: Any) -> str:

@@ -1,19 +1,31 @@
 """Expectations: plain, and by importance sampling."""
 
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi import _checks
-from mcvi._autograd import is_traced, value_of
-from mcvi._engine.by_block import Blocks
-from mcvi._engine.draws import Draws, Function, LogWeight, Traced, log_density
-from mcvi._engine.estimator import differentiating, estimate_of
-from mcvi._engine.integrands import LogTerm, Values
-from mcvi._engine.on_tape import importance_mean, log_mean_power, score_term, self_normalized_mean
-from mcvi._engine.run import run, warn_of_zero_weights
+from mcvi._autograd import value_of
+from mcvi._engine.estimator import (
+    Draws,
+    Estimand,
+    Function,
+    LogTerm,
+    LogWeight,
+    Reading,
+    RepeatedTail,
+    Total,
+    Values,
+    estimate,
+    importance_mean,
+    log_density,
+    log_mean_power,
+    score_term,
+    self_normalized_mean,
+    widened,
+)
 from mcvi._typing import ArrayLike, FloatArray, LogDensity, Progress, RNGLike
 from mcvi._typing import Function as AnyFunction
 from mcvi.accumulate import LogMoments, Moments, SignedLogMoments, WeightedMoments
@@ -34,6 +46,7 @@ def expectation(
     z: ArrayLike | None = None,
     rng: RNGLike = None,
     gradient: str = "pathwise",
+    block_size: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Any:
@@ -56,6 +69,10 @@ def expectation(
         Where the randomness comes from (SPEC 7).
     gradient : {"pathwise", "score"}
         While autograd traces: through the draws, or :math:`\nabla f + f \nabla\log q` with the draws held constant.
+    block_size : int, optional
+        The most draws that `f` is given at a time: lower it for a function that allocates much for each draw. Default:
+        16,384 draws, or as many as hold 131,072 numbers over batch and event, if that is fewer. The same size gives the
+        same bits. While autograd traces, all draws come at once.
     executor : concurrent.futures.Executor, optional
         Where blocks of draws are computed; the answer has the same bits on all of them.
     progress : callable, optional
@@ -71,7 +88,8 @@ def expectation(
     TypeError
         `f` is not callable, `q` not a distribution, `n` not an integer.
     ValueError
-        Both or neither of `n` and `z`; n < 1; z or f(z) of the wrong shape; an unknown `gradient`.
+        Both or neither of `n` and `z`; `n` or `block_size` below 1; z or f(z) of the wrong shape; an unknown
+        `gradient`.
     NotImplementedError
         The parameters of a `q` without pathwise derivative are traced, and `n` is given with ``gradient="pathwise"``.
 
@@ -86,31 +104,10 @@ def expectation(
     >>> mcvi.expectation(lambda z: z**2, Normal(0.0, 2.0), n=100_000, rng=0)
     3.992 ± 0.018 (n=100000)
     """
-    _checks.function(f, "f")
     if gradient not in ("pathwise", "score"):
         raise ValueError(f"gradient must be 'pathwise' or 'score'; got {gradient!r}.")
-    draws = Draws.of(q, n, z, rng)
-    values = Values(f, draws.batch_shape)
-    try:
-        # The values alone do not show whether the parameters of a user's distribution are traced.
-        if is_traced(draws.z) or draws.of_traced:
-            raise Traced
-        work = Blocks(draws, (values,), _moments)
-        total = run(work, f, executor=executor, progress=progress)
-    except Traced:
-        if gradient == "pathwise":
-            mean = anp.mean(values.traced(draws.whole()), axis=0)
-            shape = np.shape(value_of(mean))
-            wide = (*draws.batch_shape, *shape[len(draws.batch_shape) :])
-            return mean if shape == wide else mean + np.zeros(wide)
-        constant = draws.constant()
-        fx = values.traced(constant)
-        log_q = Function(q.log_prob, "q.log_prob", draws.batch_shape).traced(constant)
-        rest = np.ndim(value_of(fx)) - np.ndim(value_of(log_q))
-        weight = anp.reshape(score_term(log_q), (*np.shape(value_of(log_q)), *(1,) * rest))
-        return anp.mean(fx + value_of(fx) * weight, axis=0)
-    (moments,) = total.sums
-    return estimate_of(draws, moments.mean, moments.standard_error, shape=total.shape, method="mean of f over draws")
+    draws = Draws.of(q, n, z, rng, block_size)
+    return estimate(draws, _Mean(Values.of(f, "f", q), gradient), executor, progress)
 
 
 def expectation_importance_sampler(
@@ -121,6 +118,7 @@ def expectation_importance_sampler(
     n: int | None = None,
     z: ArrayLike | None = None,
     rng: RNGLike = None,
+    block_size: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Any:
@@ -134,18 +132,21 @@ def expectation_importance_sampler(
 
     Parameters
     ----------
-    f, log_p : callable
-        Take draws ``(n, *batch_shape, *event_shape)``, return ``(n, *batch_shape)`` or what broadcasts to it with n in
-        front.
+    f : callable
+        As in `expectation`: its values ``(n, *batch_shape, *rest)`` may have axes of their own.
+    log_p : callable
+        Takes draws ``(n, *batch_shape, *event_shape)``, returns ``(n, *batch_shape)`` or what broadcasts to it with n
+        in front; nats. ``-inf`` is a weight of zero.
     sampling_dist_q : Distribution
         The proposal. It must cover the support of :math:`f p`.
-    n, z, rng, executor, progress
+    n, z, rng, block_size, executor, progress
         As in `expectation`.
 
     Returns
     -------
     Estimate
-        Of ``batch_shape``, with the `ess` and `khat` of the weights. While autograd traces, the traced array.
+        Of shape ``(*batch_shape, *rest)``, with the `ess` and `khat` of the weights of the member of the batch. While
+        autograd traces, the traced array.
 
     Raises
     ------
@@ -164,23 +165,9 @@ def expectation_importance_sampler(
     >>> mcvi.expectation_importance_sampler(lambda z: z, p.log_prob, q, n=100_000, rng=0).interval()[0] < 1.0
     np.True_
     """
-    _checks.function(f, "f")
-    draws = Draws.of(sampling_dist_q, n, z, rng, "sampling_dist_q")
-    weight = LogWeight.of(log_p, sampling_dist_q)
-    values = Function(f, "f", draws.batch_shape)
-    try:
-        if differentiating(sampling_dist_q, draws.z, log_p):
-            raise Traced
-        work = Blocks(draws, (weight, values), _signed_moments, (1,))
-        total = run(work, f, log_p, executor=executor, progress=progress)
-    except Traced:
-        z = draws.whole()
-        return importance_mean(values.traced(z), weight.traced(z))
-    weights, signed = total.sums
-    warn_of_zero_weights(weights.largest, draws.n)
-    return estimate_of(
-        draws, signed.mean, signed.standard_error, ess=weights.ess, tail=total.tail, method="importance sampling"
-    )
+    draws = Draws.of(sampling_dist_q, n, z, rng, block_size, "sampling_dist_q")
+    f_of, weight = Values.of(f, "f", sampling_dist_q), LogWeight.of(log_p, sampling_dist_q)
+    return estimate(draws, _Importance(weight, f_of), executor, progress)
 
 
 def expectation_importance_sampler_logspace(
@@ -191,6 +178,7 @@ def expectation_importance_sampler_logspace(
     n: int | None = None,
     z: ArrayLike | None = None,
     rng: RNGLike = None,
+    block_size: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Any:
@@ -206,7 +194,7 @@ def expectation_importance_sampler_logspace(
         front; nats. ``-inf`` is a weight of zero.
     sampling_dist_q : Distribution
         The proposal.
-    n, z, rng, executor, progress
+    n, z, rng, block_size, executor, progress
         As in `expectation`.
 
     Returns
@@ -240,26 +228,10 @@ def expectation_importance_sampler_logspace(
     >>> bool(abs(e.value) < 4 * e.standard_error)
     True
     """
-    draws = Draws.of(sampling_dist_q, n, z, rng, "sampling_dist_q")
-    weight = LogTerm(log_density(log_f, "log_f", sampling_dist_q), LogWeight.of(log_p, sampling_dist_q))
-    try:
-        if differentiating(sampling_dist_q, draws.z, log_p, log_f):
-            raise Traced
-        work = Blocks(draws, (weight,), _log_moments, (1,))
-        total = run(work, log_f, log_p, executor=executor, progress=progress)
-    except Traced:
-        return log_mean_power(weight.traced(draws.whole()), np.ones(draws.batch_shape))
-    (weights,) = total.sums
-    warn_of_zero_weights(weights.largest, draws.n)
-    return estimate_of(
-        draws,
-        weights.log_mean,
-        np.sqrt(weights.relative_variance),
-        bias=-0.5 * weights.relative_variance,
-        ess=weights.ess,
-        tail=total.tail,
-        method="importance sampling in log space",
-    )
+    draws = Draws.of(sampling_dist_q, n, z, rng, block_size, "sampling_dist_q")
+    weight = LogWeight.of(log_p, sampling_dist_q)
+    term = LogTerm(log_density(log_f, "log_f", sampling_dist_q), weight)
+    return estimate(draws, _LogImportance(term), executor, progress)
 
 
 def expectation_self_normalized(
@@ -270,6 +242,7 @@ def expectation_self_normalized(
     n: int | None = None,
     z: ArrayLike | None = None,
     rng: RNGLike = None,
+    block_size: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Any:
@@ -279,19 +252,21 @@ def expectation_self_normalized(
 
     Parameters
     ----------
-    f, log_p : callable
-        Take draws ``(n, *batch_shape, *event_shape)``, return ``(n, *batch_shape)`` or what broadcasts to it with n in
-        front.
+    f : callable
+        As in `expectation`: its values ``(n, *batch_shape, *rest)`` may have axes of their own.
+    log_p : callable
+        Takes draws ``(n, *batch_shape, *event_shape)``, returns ``(n, *batch_shape)`` or what broadcasts to it with n
+        in front; nats. ``-inf`` is a weight of zero.
     sampling_dist_q : Distribution
         The proposal. It must cover the support of p.
-    n, z, rng, executor, progress
+    n, z, rng, block_size, executor, progress
         As in `expectation`.
 
     Returns
     -------
     Estimate
-        Of ``batch_shape``, with the delta-method `standard_error`, first-order `bias`, and the `ess` and `khat` of the
-        weights. While autograd traces, the traced array.
+        Of shape ``(*batch_shape, *rest)``, with the delta-method `standard_error`, first-order `bias`, and the `ess`
+        and `khat` of the weights of the member of the batch. While autograd traces, the traced array.
 
     Raises
     ------
@@ -311,42 +286,128 @@ def expectation_self_normalized(
     >>> bool(abs(e.value - 1.0) < 4 * e.standard_error)
     True
     """
-    _checks.function(f, "f")
-    draws = Draws.of(sampling_dist_q, n, z, rng, "sampling_dist_q")
-    weight = LogWeight.of(log_p, sampling_dist_q)
-    values = Function(f, "f", draws.batch_shape)
-    try:
-        if differentiating(sampling_dist_q, draws.z, log_p):
-            raise Traced
-        work = Blocks(draws, (weight, values), _weighted_moments, (1,))
-        total = run(work, f, log_p, executor=executor, progress=progress)
-    except Traced:
+    draws = Draws.of(sampling_dist_q, n, z, rng, block_size, "sampling_dist_q")
+    f_of, weight = Values.of(f, "f", sampling_dist_q), LogWeight.of(log_p, sampling_dist_q)
+    return estimate(draws, _SelfNormalized(weight, f_of), executor, progress)
+
+
+@dataclass(eq=False)
+class _Mean(Estimand):
+    """The mean of `f`."""
+
+    f: Values
+    gradient: str
+    method = "mean of f over draws"
+
+    @property
+    def integrands(self) -> tuple[Values]:
+        return (self.f,)
+
+    def sums(self, *values: FloatArray) -> tuple[Moments]:
+        (f,) = values
+        return (Moments.of(f),)
+
+    def on_tape(self, draws: Draws) -> Any:
+        if self.gradient == "pathwise":
+            return widened(anp.mean(self.f.traced(draws.whole()), axis=0), draws.batch_shape)
+        z = draws.constant()
+        f = self.f.traced(z)
+        log_q = Function(draws.q.log_prob, "q.log_prob", draws.batch_shape).traced(z)
+        shape, rest = np.shape(value_of(log_q)), np.ndim(value_of(f)) - np.ndim(value_of(log_q))
+        weight = anp.reshape(score_term(log_q), (*shape, *(1,) * rest))
+        return anp.mean(f + value_of(f) * weight, axis=0)
+
+    def read(self, draws: Draws, total: Total) -> Reading:
+        (moments,) = total.sums
+        return Reading(moments.mean, moments.standard_error, shape=total.shape)
+
+
+@dataclass(eq=False)
+class _Importance(Estimand):
+    """The mean of `f` times the weight."""
+
+    weight: LogWeight
+    f: Values
+    method = "importance sampling"
+    signs = (1,)
+
+    @property
+    def integrands(self) -> tuple[LogWeight, Values]:
+        return (self.weight, self.f)
+
+    def sums(self, *values: FloatArray) -> tuple[LogMoments, SignedLogMoments]:
+        log_w, f = values
+        return LogMoments.of(log_w, np.ones(log_w.shape[1])), SignedLogMoments.of(_repeated(log_w, f.shape[1]), f)
+
+    def on_tape(self, draws: Draws) -> Any:
         z = draws.whole()
-        return self_normalized_mean(values.traced(z), weight.traced(z))
-    (moments,) = total.sums
-    warn_of_zero_weights(moments.state[0], draws.n)
-    return estimate_of(
-        draws,
-        moments.mean,
-        moments.standard_error,
-        bias=moments.bias,
-        ess=moments.ess,
-        tail=total.tail,
-        method="self-normalised importance sampling",
-    )
+        return importance_mean(self.f.traced(z), self.weight.traced(z))
+
+    def read(self, draws: Draws, total: Total) -> Reading:
+        weights, signed = total.sums
+        ess, tail = _repeated(weights.ess, signed.mean.size), _tail(total, draws, signed.mean.size)
+        return Reading(signed.mean, signed.standard_error, None, ess, tail, weights.largest, total.shape)
 
 
-def _moments(values: FloatArray) -> tuple[Moments]:
-    return (Moments.of(values),)
+@dataclass(eq=False)
+class _LogImportance(Estimand):
+    """The logarithm of the mean of positive terms."""
+
+    term: LogTerm
+    method = "importance sampling in log space"
+    signs = (1,)
+
+    @property
+    def integrands(self) -> tuple[LogTerm]:
+        return (self.term,)
+
+    def sums(self, *values: FloatArray) -> tuple[LogMoments]:
+        (terms,) = values
+        return (LogMoments.of(terms, np.ones(terms.shape[1])),)
+
+    def on_tape(self, draws: Draws) -> Any:
+        return log_mean_power(self.term.traced(draws.whole()), np.ones(draws.batch_shape))
+
+    def read(self, draws: Draws, total: Total) -> Reading:
+        (terms,) = total.sums
+        variance = terms.relative_variance
+        return Reading(terms.log_mean, np.sqrt(variance), -0.5 * variance, terms.ess, total.tail, terms.largest)
 
 
-def _log_moments(log_w: FloatArray) -> tuple[LogMoments]:
-    return (LogMoments.of(log_w, np.ones(log_w.shape[1])),)
+@dataclass(eq=False)
+class _SelfNormalized(Estimand):
+    """The mean of `f` under normalised weights."""
+
+    weight: LogWeight
+    f: Values
+    method = "self-normalised importance sampling"
+    signs = (1,)
+
+    @property
+    def integrands(self) -> tuple[LogWeight, Values]:
+        return (self.weight, self.f)
+
+    def sums(self, *values: FloatArray) -> tuple[WeightedMoments]:
+        log_w, f = values
+        return (WeightedMoments.of(_repeated(log_w, f.shape[1]), f),)
+
+    def on_tape(self, draws: Draws) -> Any:
+        z = draws.whole()
+        return self_normalized_mean(self.f.traced(z), self.weight.traced(z))
+
+    def read(self, draws: Draws, total: Total) -> Reading:
+        (sums,) = total.sums
+        tail = _tail(total, draws, sums.mean.size)
+        return Reading(sums.mean, sums.standard_error, sums.bias, sums.ess, tail, sums.largest, total.shape)
 
 
-def _signed_moments(log_w: FloatArray, f: FloatArray) -> tuple[LogMoments, SignedLogMoments]:
-    return (*_log_moments(log_w), SignedLogMoments.of(log_w, f))
+def _repeated(weights: FloatArray, columns: int) -> FloatArray:
+    """Repeat the weights of each member of the batch for each of the values that it has."""
+    members = weights.shape[-1]
+    return weights if members == columns else np.repeat(weights, columns // members, axis=-1)
 
 
-def _weighted_moments(log_w: FloatArray, f: FloatArray) -> tuple[WeightedMoments]:
-    return (WeightedMoments.of(log_w, f),)
+def _tail(total: Total, draws: Draws, columns: int) -> Any:
+    """Return the k-hats of the weights, for each value of each member of the batch."""
+    members = draws.columns
+    return total.tail if total.tail is None or members == columns else RepeatedTail(total.tail, columns // members)

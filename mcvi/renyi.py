@@ -2,6 +2,7 @@
 
 import math
 from concurrent.futures import Executor
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,16 +10,21 @@ from autograd import numpy as anp
 
 from mcvi import _checks
 from mcvi._autograd import is_traced, value_of
-from mcvi._engine.draws import Draws, LogWeight, Traced
-from mcvi._engine.estimator import differentiating, estimate_of
-from mcvi._engine.fused import Sweep
-from mcvi._engine.on_tape import log_mean_power
-from mcvi._engine.power_sums import Power, Powers, PowerSums, PowerTail, Tails
-from mcvi._engine.run import run, warn_of_non_finite, warn_of_zero_weights
-from mcvi._engine.tail import Tail
-from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
-from mcvi.accumulate import LogMoments, NonFinite
-from mcvi.estimate import Estimate
+from mcvi._engine.estimator import (
+    Draws,
+    Estimand,
+    LogWeight,
+    OfLogWeights,
+    Power,
+    Powers,
+    Reading,
+    Tails,
+    Total,
+    estimate,
+    log_mean_power,
+)
+from mcvi._typing import ArrayLike, FloatArray, LogDensity, Progress, RNGLike
+from mcvi.accumulate import LogMoments
 
 __all__ = ["renyi_alpha", "renyi_curve", "renyi_ratio"]
 
@@ -31,6 +37,7 @@ def renyi_ratio(
     n: int | None = None,
     z: ArrayLike | None = None,
     rng: RNGLike = None,
+    block_size: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Any:
@@ -50,7 +57,7 @@ def renyi_ratio(
         The order: any real number, or an array that broadcasts to ``batch_shape`` (or, with an axis of draws in front,
         to ``(n, *batch_shape)``: one order a draw). 1 is the ELBO, 0 the importance-weighted log evidence; inf and -inf
         are the smallest and the largest log weight.
-    n, z, rng, executor, progress
+    n, z, rng, block_size, executor, progress
         As in `mcvi.expectation`.
 
     Returns
@@ -82,21 +89,12 @@ def renyi_ratio(
     >>> mcvi.renyi_ratio(p.log_prob, q, 1.0, n=100_000, rng=0)
     -0.4439 ± 0.0019 (n=100000, ess=100000)
     """
-    draws = Draws.of(q, n, z, rng)
-    weight = LogWeight.of(log_p, q)
-    alpha = _checks.order(alpha)
-    held = value_of(alpha)
-    shape = () if type(held) is float else np.shape(held)
-    if len(shape) == len(draws.batch_shape) + 1:
-        _checks.broadcasts_to(shape, (draws.n, *draws.batch_shape), "alpha", "(n, *q.batch_shape)")
-        if is_traced(alpha) or (held != held[:1]).any():
-            return _renyi_of_each_draw(draws, weight, alpha)
-        # One order for all draws after all.
-        common = renyi_ratio(log_p, q, held[0], n=n, z=z, rng=draws.key, executor=executor, progress=progress)
-        return common + np.zeros((len(held), *draws.batch_shape))
-    _checks.broadcasts_to(shape, draws.batch_shape, "alpha", "q.batch_shape")
-    (estimate,) = _renyi(draws, log_p, weight, [alpha], executor, progress)
-    return estimate
+    draws, weight = Draws.of(q, n, z, rng, block_size), LogWeight.of(log_p, q)
+    alpha, shape = _order(alpha, draws)
+    if shape is None:
+        return estimate(draws, _OrderADraw(weight, alpha, (draws.n, *draws.batch_shape)), executor, progress)
+    bound = estimate(draws, _Bound(weight, alpha), executor, progress)
+    return bound + np.zeros(shape) if shape else bound
 
 
 def renyi_curve(
@@ -107,6 +105,7 @@ def renyi_curve(
     n: int | None = None,
     z: ArrayLike | None = None,
     rng: RNGLike = None,
+    block_size: int | None = None,
     executor: Executor | None = None,
     progress: Progress | None = None,
 ) -> Any:
@@ -114,7 +113,7 @@ def renyi_curve(
 
     Parameters
     ----------
-    log_p, q, n, z, rng, executor, progress
+    log_p, q, n, z, rng, block_size, executor, progress
         As in `renyi_ratio`.
     alphas : array_like ``(m,)`` or ``(m, *batch_shape)``
         The orders.
@@ -143,21 +142,15 @@ def renyi_curve(
     >>> bool(np.all(np.diff(curve.value) < 0))
     True
     """
-    draws = Draws.of(q, n, z, rng)
-    weight = LogWeight.of(log_p, q)
+    draws, weight = Draws.of(q, n, z, rng, block_size), LogWeight.of(log_p, q)
     orders = _checks.order(alphas, "alphas")
-    if np.ndim(value_of(orders)) == 0:
+    shape = np.shape(value_of(orders))
+    if not shape:
         raise ValueError(f"alphas must have an axis of orders in front; got the scalar {value_of(orders)}.")
-    if len(value_of(orders)) == 0:
-        raise ValueError(f"alphas must hold at least one order; got shape {np.shape(value_of(orders))}.")
-    _checks.broadcasts_to(np.shape(value_of(orders))[1:], draws.batch_shape, "alphas[0]", "q.batch_shape")
-    each = [orders[i] for i in range(len(value_of(orders)))]
-    curve = _renyi(draws, log_p, weight, each, executor, progress)
-    if not isinstance(curve[0], Estimate):
-        return anp.stack(curve)
-    fields = ("value", "standard_error", "bias", "ess")
-    stacked = {name: np.stack([getattr(point, name) for point in curve]) for name in fields}
-    return Estimate(**stacked, n=draws.n, method=curve[0].method, key=draws.key, tail=Tails(tuple(curve)))
+    if not shape[0]:
+        raise ValueError(f"alphas must hold at least one order; got shape {shape}.")
+    _checks.broadcasts_to(shape[1:], draws.batch_shape, "alphas[0]", "q.batch_shape")
+    return estimate(draws, _Curve(weight, [orders[i] for i in range(shape[0])]), executor, progress)
 
 
 def renyi_alpha(step: float, decay_time: float, alpha_min: float, alpha_max: float = 0.99999) -> float:
@@ -203,56 +196,111 @@ def renyi_alpha(step: float, decay_time: float, alpha_min: float, alpha_max: flo
     return high * (1.0 - t) + low * t
 
 
-def _renyi(
-    draws: Draws,
-    log_p: Any,
-    weight: LogWeight,
-    alphas: list[Any],
-    executor: Executor | None,
-    progress: Progress | None,
-) -> list[Any]:
-    """Return the bound at each order, from one pass."""
-    try:
-        if differentiating(draws.q, draws.z, log_p) or is_traced(*alphas):
-            raise Traced
-        powers = Powers([Power.of(1.0 - alpha, draws.batch_shape) for alpha in alphas])
-        work = Sweep.of(draws, weight, powers, powers.signs)
-        total = run(work, log_p, executor=executor, progress=progress)
-    except Traced:
-        log_w = weight.traced(draws.whole())
-        return [log_mean_power(log_w, 1.0 - alpha + np.zeros(draws.batch_shape)) for alpha in alphas]
-    warn_of_zero_weights(total.sums[0].far.largest, draws.n)
-    method = work.method("Renyi ratio")
-    return [_read(draws, sums, powers.signs, total.tail, method) for sums in total.sums]
+def _order(alpha: Any, draws: Draws) -> tuple[Any, tuple[int, ...] | None]:
+    """Return a checked order, and the shape to which its bound is repeated: None where the order differs by draw."""
+    alpha = _checks.order(alpha)
+    held = value_of(alpha)
+    shape = () if type(held) is float else np.shape(held)
+    if len(shape) <= len(draws.batch_shape):
+        _checks.broadcasts_to(shape, draws.batch_shape, "alpha", "q.batch_shape")
+        return alpha, ()
+    _checks.broadcasts_to(shape, (draws.n, *draws.batch_shape), "alpha", "(n, *q.batch_shape)")
+    if is_traced(alpha) or (held != held[:1]).any():
+        return alpha, None
+    return held[0], (len(held), *draws.batch_shape)
 
 
-def _read(draws: Draws, sums: PowerSums, signs: tuple[int, ...], tail: Tail | None, method: str) -> Estimate:
-    value, error, bias, ess = sums.read()
-    kept = PowerTail(tail, signs, sums.power.value) if tail is not None and sums.power.signs else None
-    return estimate_of(draws, value, error, bias=bias, ess=ess, tail=kept, method=method)
+@dataclass(eq=False)
+class _Bound(OfLogWeights):
+    """The bound of one order."""
+
+    weight: LogWeight
+    alpha: Any
+    method = "Renyi ratio"
+
+    @property
+    def is_traced(self) -> bool:
+        return super().is_traced or is_traced(self.alpha)
+
+    def powers(self, batch_shape: tuple[int, ...]) -> Powers:
+        return Powers([Power.of(1.0 - self.alpha, batch_shape)])
+
+    def on_tape(self, draws: Draws) -> Any:
+        return log_mean_power(self.weight.traced(draws.whole()), 1.0 - self.alpha + np.zeros(draws.batch_shape))
+
+    def read(self, draws: Draws, total: Total) -> Reading:
+        (sums,) = total.sums
+        value, error, bias, ess = sums.read()
+        return Reading(value, error, bias, ess, sums.khat_of(total.tail), sums.far.largest)
 
 
-def _renyi_of_each_draw(draws: Draws, weight: LogWeight, alpha: Any) -> Any:
-    """Return the bound for orders with an axis of draws in front, as the ancestor has it: the power differs by draw."""
-    log_w = weight.traced(draws.whole())
-    power = 1.0 - alpha
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        scaled = power * log_w
-        largest = np.max(value_of(scaled), axis=0)
-        centre = np.where(np.isfinite(largest), largest, 0.0)
-        value = (anp.log(anp.mean(anp.exp(scaled - centre), axis=0)) + centre) / power
-        if is_traced(value):
-            return value
-        columns = np.asarray(scaled, np.float64).reshape(draws.n, -1)
-        error = np.sqrt(LogMoments.of(columns, np.ones(columns.shape[1])).relative_variance)
-        error = error.reshape(draws.batch_shape) / abs(power)
-    found = NonFinite.of(np.reshape(log_w, columns.shape), 0, draws.whole())
-    warn_of_non_finite({weight.name: found}, columns.size)
-    warn_of_zero_weights(np.max(log_w, axis=0), draws.n)
-    return Estimate(
-        value,
-        error,
-        draws.n,
-        method="Renyi ratio of an order a draw",
-        key=draws.key,
-    )
+@dataclass(eq=False)
+class _Curve(OfLogWeights):
+    """The bounds of many orders."""
+
+    weight: LogWeight
+    alphas: list[Any]
+    method = "Renyi ratio"
+
+    @property
+    def is_traced(self) -> bool:
+        return super().is_traced or is_traced(*self.alphas)
+
+    def powers(self, batch_shape: tuple[int, ...]) -> Powers:
+        return Powers([Power.of(1.0 - alpha, batch_shape) for alpha in self.alphas])
+
+    def on_tape(self, draws: Draws) -> Any:
+        log_w, ones = self.weight.traced(draws.whole()), np.ones(draws.batch_shape)
+        return anp.stack([log_mean_power(log_w, ones - alpha) for alpha in self.alphas])
+
+    def read(self, draws: Draws, total: Total) -> Reading:
+        value, error, bias, ess = (np.stack(rows) for rows in zip(*(sums.read() for sums in total.sums), strict=True))
+        tails = Tails(tuple(sums.khat_of(total.tail) for sums in total.sums), draws.columns)
+        shape = (len(self.alphas), *draws.batch_shape)
+        return Reading(value, error, bias, ess, tails, total.sums[0].far.largest, shape, batch_axis=1)
+
+
+@dataclass(eq=False)
+class _OrderADraw(Estimand):
+    """The bound for orders with an axis of draws in front: the power differs by draw, and all are summed at once."""
+
+    weight: LogWeight
+    alpha: Any
+    #: ``(n, *batch_shape)``.
+    shape: tuple[int, ...]
+    method = "Renyi ratio of an order a draw"
+
+    @property
+    def integrands(self) -> tuple[LogWeight]:
+        return (self.weight,)
+
+    @property
+    def is_traced(self) -> bool:
+        return super().is_traced or is_traced(self.alpha)
+
+    def task(self, draws: Draws) -> Any:
+        return super().task(draws.at_once())
+
+    def sums(self, *values: FloatArray) -> tuple[LogMoments, LogMoments]:
+        (log_w,) = values
+        ones = np.ones(log_w.shape[1])
+        with np.errstate(invalid="ignore", over="ignore"):
+            scaled = self._power * log_w
+        return LogMoments.of(scaled, ones), LogMoments.of(log_w, ones)
+
+    def on_tape(self, draws: Draws) -> Any:
+        power = 1.0 - self.alpha
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            scaled = power * self.weight.traced(draws.whole())
+            return log_mean_power(scaled, np.ones(draws.batch_shape)) / power
+
+    def read(self, draws: Draws, total: Total) -> Reading:
+        scaled, weights = total.sums
+        power = self._power
+        with np.errstate(divide="ignore", invalid="ignore"):
+            value, error = scaled.log_mean / power, np.sqrt(scaled.relative_variance) / abs(power)
+        return Reading(value, error, largest=weights.largest, shape=self.shape, batch_axis=1)
+
+    @property
+    def _power(self) -> FloatArray:
+        return np.broadcast_to(1.0 - self.alpha, self.shape).reshape(self.shape[0], -1)

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from mcvi._engine.draws import Draws, watched, with_note
+from mcvi._engine.integrands import Integrand
+from mcvi._engine.memory import keep_memory
 from mcvi._engine.parallel import fold
-from mcvi._engine.run import Total, keep_memory
+from mcvi._engine.run import Total
 from mcvi._engine.tail import TailBuilder
 from mcvi._typing import FloatArray
 from mcvi.accumulate import NOTHING_FOUND, NonFinite
@@ -22,23 +24,19 @@ class Blocks:
     ----------
     draws
         Where the blocks come from.
-    functions
+    integrands
         Each turns a block of draws into values with as many rows.
-    accumulate
+    sums
         Turns those values, as ``(rows, columns)``, into a tuple of accumulators.
     signs
         Keep the largest of each of these signs times the first function's values: its columns, once for each sign.
     """
 
     draws: Draws
-    functions: tuple[Any, ...]
-    accumulate: Callable[..., tuple[Any, ...]]
+    integrands: tuple[Integrand, ...]
+    sums: Callable[..., tuple[Any, ...]]
     signs: tuple[int, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """What a warning calls the functions."""
-        return tuple(function.name for function in self.functions)
+    path: ClassVar[str] = ""
 
     def __call__(self, first: int, last: int, floors: FloatArray | None) -> Total:
         """Return the merged result of blocks `first` to ``last - 1``."""
@@ -55,12 +53,12 @@ class Blocks:
     def _block(self, block: int, builder: TailBuilder | None) -> Total:
         try:
             z = self.draws.block(block)
-            values = [function(z) for function in self.functions]
+            values = [self.draws.at(function, z) for function in self.integrands]
         except Exception as error:
             with_note(self.draws, block, error)
             raise
         flat = [value.reshape(len(value), -1) for value in values]
-        sums = self.accumulate(*flat)
+        sums = self.sums(*flat)
         found: tuple[NonFinite, ...]
         if len(flat) == 1 and all(part.is_below_infinity for part in sums):
             found = (NOTHING_FOUND,)

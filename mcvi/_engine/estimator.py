@@ -1,40 +1,158 @@
-"""What every estimator asks first and does last: is something differentiated, and from columns to an `Estimate`."""
+"""One function that turns draws and an estimand into an `Estimate`: the door of the engine.
 
-from typing import Any
+An estimator checks its arguments, makes `Draws` and an `Estimand`, and calls `estimate`. The parts that it needs for
+that are named here; nothing outside imports another module of the engine.
+"""
 
-from mcvi._autograd import is_traced
-from mcvi._engine.draws import Draws
-from mcvi._typing import FloatArray
-from mcvi.distributions import Distribution
+from concurrent.futures import Executor
+from typing import Any, ClassVar, NamedTuple
+
+from mcvi import _checks
+from mcvi._engine.by_block import Blocks
+from mcvi._engine.draws import Draws, Traced
+from mcvi._engine.fused import MeanOfWeights, Sums, Sweep
+from mcvi._engine.integrands import Function, Integrand, LogDensity, LogTerm, LogWeight, Values, log_density
+from mcvi._engine.on_tape import importance_mean, log_mean_power, score_term, self_normalized_mean, widened
+from mcvi._engine.power_sums import Power, Powers, PowerSums, PowerTail, Tails
+from mcvi._engine.run import Task, Total, run
+from mcvi._engine.tail import RepeatedTail
+from mcvi._engine.warnings import warn_of_zero_weights
+from mcvi._typing import FloatArray, Progress
 from mcvi.estimate import Estimate
 
-__all__ = ["differentiating", "estimate_of"]
+__all__ = [
+    "Draws",
+    "Estimand",
+    "Function",
+    "LogDensity",
+    "LogTerm",
+    "LogWeight",
+    "MeanOfWeights",
+    "OfLogWeights",
+    "Power",
+    "PowerSums",
+    "PowerTail",
+    "Powers",
+    "Reading",
+    "RepeatedTail",
+    "Sums",
+    "Tails",
+    "Total",
+    "Values",
+    "estimate",
+    "importance_mean",
+    "log_density",
+    "log_mean_power",
+    "score_term",
+    "self_normalized_mean",
+    "widened",
+]
 
 
-def differentiating(q: Any, z: Any, *functions: Any) -> bool:
-    """Tell what can be told before the first draw; a traced value inside a user's function shows when it is called."""
-    if is_traced(z) or (isinstance(q, Distribution) and q.is_traced):
-        return True
-    for function in functions:
-        owner = getattr(function, "__self__", None)
-        if isinstance(owner, Distribution) and owner.is_traced:
-            return True
-    return False
+class Reading(NamedTuple):
+    """An estimate as columns of float64, one for each of its numbers."""
+
+    value: FloatArray
+    standard_error: FloatArray
+    bias: FloatArray | None = None
+    ess: FloatArray | None = None
+    #: An object whose `khat` has one number a column.
+    tail: Any = None
+    #: The largest log weight of each member of the batch, where there are weights.
+    largest: FloatArray | None = None
+    #: The shape of the estimate, if it is not that of the batch; and at which axis of it the batch begins.
+    shape: tuple[int, ...] | None = None
+    batch_axis: int = 0
 
 
-def estimate_of(
-    draws: Draws,
-    value: FloatArray,
-    standard_error: FloatArray,
-    *,
-    bias: FloatArray | None = None,
-    ess: FloatArray | None = None,
-    tail: Any = None,
-    shape: tuple[int, ...] | None = None,
-    method: str,
-) -> Estimate:
+class Estimand:
+    """A quantity that is estimated: what is summed for a block, the same on autograd's tape, how it is read."""
+
+    #: The words on it in the `method` of an estimate.
+    method: str = ""
+    #: Keep the tails of the first function's values times each of these signs.
+    signs: ClassVar[tuple[int, ...]] = ()
+
+    @property
+    def integrands(self) -> tuple[Integrand, ...]:
+        """The functions that are evaluated at each block of draws."""
+        raise NotImplementedError
+
+    @property
+    def is_traced(self) -> bool:
+        """True if autograd is known to trace a parameter, before anything is evaluated."""
+        return any(function.is_traced for function in self.integrands)
+
+    def task(self, draws: Draws) -> Task:
+        """Return the work of one pass."""
+        return Blocks(draws, self.integrands, self.sums, self.signs)
+
+    def sums(self, *values: FloatArray) -> tuple[Any, ...]:
+        """Return the accumulators of a block, from the values ``(rows, columns)`` of each function."""
+        raise NotImplementedError
+
+    def on_tape(self, draws: Draws) -> Any:
+        """Return the value on autograd's tape, from all draws at once."""
+        raise NotImplementedError
+
+    def read(self, draws: Draws, total: Total) -> Reading:
+        """Return the estimate, from the merged accumulators."""
+        raise NotImplementedError
+
+
+class OfLogWeights(Estimand):
+    """An estimand whose sums are of log weights alone, and can therefore be made in a compiled loop."""
+
+    weight: LogWeight
+
+    @property
+    def integrands(self) -> tuple[Integrand, ...]:
+        """The weights."""
+        return (self.weight,)
+
+    def powers(self, batch_shape: tuple[int, ...]) -> Sums:
+        """Return the sums that are wanted."""
+        raise NotImplementedError
+
+    def task(self, draws: Draws) -> Task:
+        """Return the work of one pass."""
+        return Sweep.of(draws, self.weight, self.powers(draws.batch_shape))
+
+
+def estimate(
+    draws: Draws, estimand: Estimand, executor: Executor | None = None, progress: Progress | None = None
+) -> Any:
+    """Return the `Estimate` of a quantity from draws; while autograd traces, the traced array.
+
+    Parameters
+    ----------
+    draws
+        Where the draws come from.
+    estimand
+        What is estimated.
+    executor, progress
+        Of the user.
+    """
+    _checks.executor(executor)
+    if progress is not None:
+        _checks.function(progress, "progress")
+    draws.start()
+    try:
+        if draws.is_traced or estimand.is_traced:
+            raise Traced
+        task = estimand.task(draws)
+        total = run(task, executor, progress)
+    except Traced:
+        return estimand.on_tape(draws)
+    reading = estimand.read(draws, total)
+    if reading.largest is not None:
+        warn_of_zero_weights(reading.largest, draws.n)
+    return _estimate_of(draws, reading, estimand.method + task.path)
+
+
+def _estimate_of(draws: Draws, reading: Reading, method: str) -> Estimate:
     """Give the columns the shape of the batch, and the results the dtype of `q`."""
-    wanted, dtype = draws.batch_shape if shape is None else shape, draws.dtype
+    wanted, dtype = draws.batch_shape if reading.shape is None else reading.shape, draws.dtype
 
     def shaped(columns: Any) -> Any:
         if columns is None:
@@ -44,12 +162,12 @@ def estimate_of(
         return columns[0] if wanted == () else columns.reshape(wanted)
 
     return Estimate(
-        value=shaped(value),
-        standard_error=shaped(standard_error),
-        n=draws.n,
-        bias=shaped(bias),
-        ess=shaped(ess),
-        method=method,
-        key=draws.key,
-        tail=tail,
+        shaped(reading.value),
+        shaped(reading.standard_error),
+        draws.n,
+        shaped(reading.bias),
+        shaped(reading.ess),
+        method,
+        draws.key,
+        reading.tail,
     )

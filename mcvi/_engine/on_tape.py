@@ -9,7 +9,7 @@ from autograd.extend import defvjp, primitive
 from mcvi._autograd import value_of
 from mcvi._kernels.sums.moments import SMALL_POWER
 
-__all__ = ["importance_mean", "log_mean_power", "score_term", "self_normalized_mean"]
+__all__ = ["importance_mean", "log_mean_power", "score_term", "self_normalized_mean", "widened"]
 
 
 def _largest(x: Any) -> Any:
@@ -44,15 +44,29 @@ def log_mean_power(log_w: Any, power: Any) -> Any:
 
 
 def importance_mean(f: Any, log_w: Any) -> Any:
-    """Return ``mean(f exp(log_w))`` over axis 0."""
+    """Return ``mean(f exp(log_w))`` over axis 0, for an `f` that may have axes after those of the weights."""
     centre = _largest(log_w)
-    return anp.mean(f * anp.exp(log_w - centre), axis=0) * np.exp(centre)
+    mean = anp.mean(f * _beside(anp.exp(log_w - centre), f), axis=0)
+    return mean * _beside(np.exp(centre), mean)
 
 
 def self_normalized_mean(f: Any, log_w: Any) -> Any:
-    """Return ``sum(w f) / sum(w)`` over axis 0."""
-    w = anp.exp(log_w - _largest(log_w))
+    """Return ``sum(w f) / sum(w)`` over axis 0, for an `f` that may have axes after those of the weights."""
+    w = _beside(anp.exp(log_w - _largest(log_w)), f)
     return anp.sum(w * f, axis=0) / anp.sum(w, axis=0)
+
+
+def _beside(weights: Any, f: Any) -> Any:
+    """Give weights as many axes as `f` has."""
+    shape, axes = np.shape(value_of(weights)), np.ndim(value_of(f))
+    return weights if len(shape) == axes else anp.reshape(weights, shape + (1,) * (axes - len(shape)))
+
+
+def widened(mean: Any, batch_shape: tuple[int, ...]) -> Any:
+    """Repeat a mean along axes of the batch that its function left at length 1."""
+    shape = np.shape(value_of(mean))
+    wide = (*batch_shape, *shape[len(batch_shape) :])
+    return mean if shape == wide else mean + np.zeros(wide)
 
 
 @primitive

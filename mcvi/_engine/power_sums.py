@@ -11,7 +11,6 @@ from mcvi._kernels.sums import moments as kernels
 from mcvi._kernels.sums.moments import SMALL_POWER
 from mcvi._typing import FloatArray
 from mcvi.accumulate import CentredMoments, LogMoments, Moments
-from mcvi.estimate import Estimate
 
 __all__ = ["Power", "PowerSums", "PowerTail", "Powers", "Tails"]
 
@@ -25,7 +24,7 @@ class Power:
     strength: FloatArray
     small: bool
     extreme: bool
-    #: Which of 1 and -1 occur as signs of a power.
+    #: Those of 1 and -1 that occur as the sign of a power.
     signs: tuple[int, ...]
 
     @classmethod
@@ -60,16 +59,17 @@ class PowerSums:
     far: LogMoments
     near: CentredMoments | None = None
     mean: Moments | None = None
+    #: The signs of which tails were kept, in their order.
+    signs: tuple[int, ...] = ()
 
     def __add__(self, other: "PowerSums") -> "PowerSums":
         near = None if self.near is None or other.near is None else self.near + other.near
         mean = None if self.mean is None or other.mean is None else self.mean + other.mean
-        return PowerSums(self.power, self.far + other.far, near, mean)
+        return PowerSums(self.power, self.far + other.far, near, mean, self.signs)
 
-    @property
-    def is_below_infinity(self) -> bool:
-        """Whether no log weight was nan or +inf."""
-        return self.far.is_below_infinity
+    def khat_of(self, tail: Tail | None) -> "PowerTail | None":
+        """Return the object whose `khat` belongs to this power, from the tails of the weights."""
+        return PowerTail(tail, self.signs, self.power.value) if tail is not None and self.power.signs else None
 
     def read(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
         """Return value, standard error, bias and effective sample size."""
@@ -98,17 +98,18 @@ class PowerSums:
 
 
 class Powers:
-    """Which powers of the weights are summed."""
+    """The powers of the weights that are summed."""
 
     def __init__(self, members: list[Power]) -> None:
         self.members = members
         first = members[0]
+        self.signs: tuple[int, ...]
         if len(members) == 1:
             self.scale, self.near, self.signs = first.strength.reshape(1, -1), first.small, first.signs
         else:
             #: The factors of the log weights: a row a power, a column a member of the batch.
             self.scale = np.stack([power.strength for power in members])
-            #: Whether some power is small.
+            #: True if some power is small.
             self.near = any(power.small for power in members)
             #: The signs that occur, each once.
             self.signs = tuple(dict.fromkeys(sign for power in members for sign in power.signs))
@@ -117,7 +118,7 @@ class Powers:
         """Return the sums for each power, from the states that the compiled loop left."""
         sums = []
         for j, power in enumerate(self.members):
-            part = PowerSums(power, LogMoments(n, power.strength, far[j]))
+            part = PowerSums(power, LogMoments(n, power.strength, far[j]), signs=self.signs)
             if power.small:
                 part.near, part.mean = CentredMoments(n, power.strength, centred[j]), Moments(n, mean)
             sums.append(part)
@@ -145,13 +146,12 @@ class PowerTail:
 
 @dataclass(frozen=True)
 class Tails:
-    """The k-hats of several estimates, one after the other."""
+    """The k-hats of several powers, one after the other."""
 
-    parts: tuple[Estimate, ...]
+    parts: tuple[PowerTail | None, ...]
+    columns: int
 
     @cached_property
     def khat(self) -> FloatArray:
-        """The k-hats of each, one after the other."""
-        return np.concatenate(
-            [np.full(part.shape, np.nan).ravel() if part.khat is None else np.ravel(part.khat) for part in self.parts]
-        )
+        """The k-hats of each."""
+        return np.concatenate([np.full(self.columns, np.nan) if part is None else part.khat for part in self.parts])

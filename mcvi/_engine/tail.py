@@ -10,7 +10,7 @@ from mcvi._kernels.sums import tail as kernels
 from mcvi._typing import FloatArray
 from mcvi.diagnostics import LONGEST_KEPT_TAIL, khat_of_tail, tail_length
 
-__all__ = ["Tail", "TailBuilder", "kept_length"]
+__all__ = ["RepeatedTail", "Tail", "TailBuilder", "kept_length"]
 
 # A selection costs more than a little memory: it waits until so many numbers of a column have come together, and so
 # many times what is needed. But of all columns no more than `_LITTLE` numbers, if that is twice what is needed.
@@ -87,6 +87,19 @@ class Tail:
         # Exactly as many as belong: how many more were kept depends on how the work was cut.
         largest = np.partition(self.values[columns], -keep, axis=1)[:, -keep:] * power[:, None]
         return np.atleast_1d(khat_of_tail(np.sort(largest, axis=1).T, self.total))
+
+
+@dataclass(frozen=True)
+class RepeatedTail:
+    """The k-hats of weights that several values of each member of the batch have in common."""
+
+    tail: Tail
+    times: int
+
+    @property
+    def khat(self) -> FloatArray:
+        """The k-hat of each column, repeated."""
+        return np.repeat(self.tail.khat, self.times)
 
 
 class TailBuilder:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mcvi import _checks
-from mcvi._engine.draws import LogWeight
+from mcvi._engine.estimator import LogWeight
 from mcvi._typing import FloatArray
 from mcvi.random import Key
 

@@ -7,7 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from mcvi._engine.draws import Draws, LogWeight, watched, with_note
+from mcvi._engine.draws import Draws, watched, with_note
+from mcvi._engine.estimator import LogWeight
 from mcvi._engine.parallel import fold, reduce_blocks
 from mcvi._kernels.sums.segments import segment_log_sums, segment_sums
 from mcvi._typing import FloatArray

@@ -2,12 +2,9 @@
 
 import csv
 import io
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
-
-if TYPE_CHECKING:
-    from mcvi.bias._curve import BiasCurve
 
 __all__ = ["csv_of", "estimator_name", "table_of"]
 
@@ -31,8 +28,8 @@ def csv_of(rows: list[dict[str, Any]]) -> str:
     return out.getvalue()
 
 
-def table_of(curve: "BiasCurve") -> str:
-    """Return a table for each order, with a line on its limit and one on its exponent."""
+def table_of(curve: Any) -> str:
+    """Return a table for each order of a `BiasCurve`, with a line on its limit and one on its exponent."""
     lines = [curve.name] if curve.name else []
     if not curve.complete:
         lines.append("(interrupted: only what was done)")
@@ -60,7 +57,7 @@ def table_of(curve: "BiasCurve") -> str:
     return "\n".join(lines)
 
 
-def _limit(curve: "BiasCurve", j: int) -> str:
+def _limit(curve: Any, j: int) -> str:
     error = curve.truth_standard_error[j]
     how = "exact" if error == 0 else f"± {error:.1g}, from {curve.reference} draws"
     khat = curve.reference_khat[j]
@@ -68,7 +65,7 @@ def _limit(curve: "BiasCurve", j: int) -> str:
     return f"limit {curve.truth[j]:.6f} ({how}){tail}"
 
 
-def _warnings(curve: "BiasCurve", j: int) -> list[str]:
+def _warnings(curve: Any, j: int) -> list[str]:
     if not curve.missing[j]:
         return []
     return [
@@ -77,7 +74,7 @@ def _warnings(curve: "BiasCurve", j: int) -> list[str]:
     ]
 
 
-def _notes(curve: "BiasCurve") -> list[str]:
+def _notes(curve: Any) -> list[str]:
     notes = [""] if curve.controlled.any() or not curve.asymptotic_trusted.all() else []
     if curve.controlled.any():
         notes.append("* found with the mean weight as control variate: its mean is known.")

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._engine.draws import Draws, is_compiled
+from mcvi._engine.draws import Draws
 from mcvi._engine.parallel import fold
 from mcvi._typing import ArrayLike, FloatArray, LogDensity, RNGLike
 from mcvi.bias._curve import BiasCurve
@@ -132,7 +132,8 @@ def bias_curve(
         large = _large_run(log_p, q, plan, executor, report)
         for index, n in enumerate(plan.sizes):
             draws = Draws(q, n * plan.replications[index], None, plan.key.child(2 + 2 * index))
-            runs = Replications(draws, plan.weight, plan.powers, n, is_compiled(q, log_p))
+            threads = draws.is_compiled and plan.weight.is_compiled
+            runs = Replications(draws, plan.weight, plan.powers, n, threads)
             size = SizeDone(n, runs, [])
             done.append(size)
             runs.run(size.parts, executor, report)
