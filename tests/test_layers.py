@@ -32,6 +32,14 @@ LAYERS = (
 LAYER = {name: number for number, names in enumerate(LAYERS) for name in names}
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
+# The same inside two subpackages; what is not named stands below all that are.
+INNER = {
+    "_kernels": ({"compiler"}, {"functions"}, {"draws", "sums"}, {"log_weights"}),
+    "distributions": ({"_functions"}, {"_base"}),
+}
+# The doors of a subpackage: the modules that others may import, for all of them and for some.
+DOORS = {"_engine": {"": {"estimator"}, "bias": {"draws", "estimator", "parallel"}}}
+
 
 def part(path: Path) -> str:
     """Return the name that a file has in the table: its subpackage, or its own."""
@@ -71,6 +79,53 @@ def faults(own: str, names: set[str]) -> list[str]:
     return found
 
 
+def faults_inside(parts: tuple[str, ...], names: set[str]) -> list[str]:
+    """Return what the module ``mcvi.<parts>`` imports from beside or below its own layer of a subpackage."""
+    layers = INNER.get(parts[0], ())
+    layer = {name: number for number, of_one in enumerate(layers) for name in of_one}
+    own = layer.get(parts[1], len(layers))
+    found = []
+    for name in sorted(names):
+        _, head, target, *_ = (*name.split("."), "", "")
+        below = layer.get(target, len(layers))
+        if head == parts[0] and target and target != parts[1] and below >= own and own < len(layers):
+            found.append(f"{'.'.join(parts)} imports {name}")
+    return found
+
+
+def faults_at_doors(own: str, names: set[str]) -> list[str]:
+    """Return what a module of the part `own` imports of a subpackage past its doors."""
+    found = []
+    for name in sorted(names):
+        _, head, target, *_ = (*name.split("."), "", "")
+        doors = DOORS.get(head)
+        if doors is not None and head != own and target not in doors.get(own, doors[""]) | {""}:
+            found.append(f"{own} imports {name}: the door is mcvi.{head}.estimator")
+    return found
+
+
+def dotted(path: Path) -> str:
+    """Return the name under which a file is imported."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def circle(graph: dict[str, set[str]]) -> list[str]:
+    """Return a circle of modules that import each other, if there is one."""
+    done: set[str] = set()
+
+    def search(name: str, above: list[str]) -> list[str]:
+        if name in above:
+            return above[above.index(name) :]
+        if name not in done:
+            for other in sorted(graph[name] & graph.keys()):
+                if found := search(other, [*above, name]):
+                    return found
+            done.add(name)
+        return []
+
+    return next((found for name in graph if (found := search(name, []))), [])
+
+
 def test_every_part_of_the_package_has_a_layer():
     parts = {part(path) for path in MODULES} - {"__init__", "__main__"}
     assert parts <= set(LAYER), f"give a layer to {sorted(parts - set(LAYER))}"
@@ -97,6 +152,61 @@ def test_a_module_imports_only_from_the_layers_above_its_own(path):
 )
 def test_the_rule_sees_a_breach(own, source):
     assert faults(own, imported(ast.parse(source)))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_inside_a_subpackage_too(path):
+    parts = tuple(dotted(path).split(".")[1:])
+    if len(parts) > 1 and parts != ("_kernels", "compiler", "elementwise"):
+        assert faults_inside(parts, imports_of(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("module", "source"),
+    [
+        ("_kernels.functions.elementary", "from mcvi._kernels.sums.moments import log_moments"),
+        ("_kernels.draws.noise", "from mcvi._kernels.sums import rows"),
+        ("_kernels.sums.rows", "import mcvi._kernels.log_weights.sweep"),
+        ("distributions._functions.incomplete", "from mcvi.distributions._base.page import Maths"),
+        ("distributions._base.page", "from mcvi.distributions.normal import Normal"),
+    ],
+)
+def test_the_inner_rule_sees_a_breach(module, source):
+    assert faults_inside(tuple(module.split(".")), imported(ast.parse(source)))
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
+def test_a_module_comes_in_by_the_door(path):
+    assert faults_at_doors(part(path), imports_of(path)) == []
+
+
+@pytest.mark.parametrize(
+    ("own", "source"),
+    [
+        ("entropy", "from mcvi._engine.fused import Sweep"),
+        ("stochastic", "from mcvi._engine import run"),
+        ("bias", "import mcvi._engine.integrands"),
+        ("monte_carlo", "from mcvi._engine.parallel import fold"),
+    ],
+)
+def test_the_door_rule_sees_a_breach(own, source):
+    assert faults_at_doors(own, imported(ast.parse(source)))
+
+
+def test_a_lawful_import_passes_the_inner_rules():
+    names = imported(ast.parse("from mcvi._engine.parallel import fold\nfrom mcvi._engine.estimator import estimate"))
+    assert faults_at_doors("bias", names) == []
+    names = imported(ast.parse("from mcvi._kernels.compiler.jit import kernel\nfrom mcvi._kernels.sums.rows import f"))
+    assert faults_inside(("_kernels", "sums", "tail"), names) == []
+    assert faults_inside(("distributions", "normal"), {"mcvi.distributions._base.page"}) == []
+
+
+def test_no_modules_import_each_other():
+    assert circle({dotted(path): imports_of(path) for path in MODULES if part(path) != "__init__"}) == []
+
+
+def test_a_circle_is_seen():
+    assert circle({"a": {"b"}, "b": {"c", "d"}, "c": set(), "d": {"b"}}) == ["b", "d"]
 
 
 @pytest.mark.parametrize(
