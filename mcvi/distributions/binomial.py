@@ -60,7 +60,7 @@ def _score(x: float, constants: Any) -> Any:
     # 0 times infinity, for probs of 0 and of 1: the limit from inside.
     slope = -n if (x == 0.0) & (factor == np.inf) & (p == 0.0) else slope
     slope = n if (x == n) & (factor == np.inf) & (q == 0.0) else slope
-    in_count = special.digamma(n + 1.0) - special.digamma(n - x + 1.0) + log_q
+    in_count = special.digamma_rise(n - x + 1.0, x) + log_q
     in_count = in_count if possible else 0.0
     slope = slope if possible else 0.0
     return 0.0, in_count if x == x else x, slope if x == x else x

@@ -61,7 +61,7 @@ def _score(x: float, constants: Any) -> Any:
     successes = x * success if x > 0.0 else 0.0
     failures = r * failure if r > 0.0 else 0.0
     slope = successes + failures
-    in_count = (special.digamma(x + r) - special.digamma(r) if x > 0.0 else 0.0) + log_q
+    in_count = (special.digamma_rise(r, x) if x > 0.0 else 0.0) + log_q
     slope = slope if is_count(x) else 0.0
     in_count = in_count if is_count(x) else 0.0
     return 0.0, in_count if x == x else x, slope if x == x else x

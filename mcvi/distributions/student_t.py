@@ -56,9 +56,8 @@ def _score(x: float, constants: Any) -> Any:
     t = (x - loc) * precision
     w = t * root_precision
     share = 1.0 / (1.0 + 1.0 / (w * w))  # w**2 / (1 + w**2)
-    slope = precision * (df + 1.0) * root_precision * (share / w if w != 0.0 else 0.0)
-    slope = slope if t == t else t
-    excess = (df + 1.0) * share - 1.0
+    slope = precision * (df + 1.0) * root_precision / (w + 1.0 / w)
+    excess = df * share - 1.0 / (1.0 + w * w)
     # For many degrees of freedom the score in df is of the order of 1/df**2: here every term is.
     log1p_square = _log1p_square(x - loc, precision * root_precision, log_shrink)
     curved = special.relative_deviance(-share, -log1p_square)

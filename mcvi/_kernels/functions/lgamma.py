@@ -59,6 +59,24 @@ def lgamma(x: float) -> Any:
 
 
 @scalar
+def _log_less_digamma_large(x: float) -> Any:
+    """Return ``log(x) - digamma(x)`` for x >= 3.5."""
+    r = 1.0 / x
+    z = r * r
+    p = -1.708597492481157
+    p = p * z + 0.9968508145052959
+    p = p * z + -0.30795822382743704
+    p = p * z + 0.07697901665095574
+    p = p * z + -0.02089187652287913
+    p = p * z + 0.007571704572467314
+    p = p * z + -0.0041666183331921704
+    p = p * z + 0.00396825366971919
+    p = p * z + -0.008333333332607166
+    p = p * z + 0.08333333333333304
+    return 0.5 * r + z * p
+
+
+@scalar
 def digamma(x: float) -> Any:
     """Return the derivative of `lgamma` for x >= 0; nan below."""
     x = x * 1.0
@@ -88,21 +106,18 @@ def digamma(x: float) -> Any:
     bottom = x - 1.0 if x >= 2.5 else x
     bottom = x * (x + 1.0) if x < 0.5 else bottom
     near = p - top / bottom
-    r = 1.0 / x
-    z = r * r
-    p = -1.708597492481157
-    p = p * z + 0.9968508145052959
-    p = p * z + -0.30795822382743704
-    p = p * z + 0.07697901665095574
-    p = p * z + -0.02089187652287913
-    p = p * z + 0.007571704572467314
-    p = p * z + -0.0041666183331921704
-    p = p * z + 0.00396825366971919
-    p = p * z + -0.008333333332607166
-    p = p * z + 0.08333333333333304
-    far = log(x) - (0.5 * r + z * p)
+    far = log(x) - _log_less_digamma_large(x)
     result = far if x >= 3.5 else near
     return np.nan if x < 0.0 else result
+
+
+@scalar
+def digamma_rise(x: float, k: float) -> Any:
+    """Return ``digamma(x + k) - digamma(x)`` for x > 0 and k >= 0: ``k / x`` for large x."""
+    x, k = x * 1.0, k * 1.0
+    far = log1p(k / x) + (_log_less_digamma_large(x) - _log_less_digamma_large(x + k))
+    near = digamma(x + k) - digamma(x)
+    return far if x >= 3.5 else near
 
 
 @scalar

@@ -1,6 +1,6 @@
 """The special functions that the families need, in one place."""
 
-from mcvi._kernels.functions.lgamma import digamma, lgamma, lgamma_half_difference, log_beta, trigamma
+from mcvi._kernels.functions.lgamma import digamma, digamma_rise, lgamma, lgamma_half_difference, log_beta, trigamma
 from mcvi._kernels.functions.ndtr import (
     exp_minus_half_square,
     log_ndtr,
@@ -16,6 +16,7 @@ from mcvi._kernels.functions.stirling import bd0, quotient, relative_deviance, s
 __all__ = [
     "bd0",
     "digamma",
+    "digamma_rise",
     "exp_minus_half_square",
     "lgamma",
     "lgamma_half_difference",

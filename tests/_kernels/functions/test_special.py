@@ -235,3 +235,15 @@ def test_the_quantile_is_odd_about_one_half():
     p = 1 - (1 - p)  # a double whose complement is one too
     ndtri = loop_over(special.ndtri)
     np.testing.assert_array_equal(ndtri(p), -ndtri(1 - p))
+
+
+def test_the_rise_of_digamma_over_a_count_keeps_its_digits():
+    x = np.concatenate([logarithmic(1e-300, 1e300), logarithmic(1e-3, 1e12, 3 * COUNT), around([3.5])])
+    k = np.floor(logarithmic(1.0, 1e12, x.size))
+    k[::2] = rng.integers(0, 4, k[::2].size)
+
+    def rise(x, k):
+        with mpmath.workdps(60 if x < 1e13 else 400):
+            return mpmath.digamma(x + k) - mpmath.digamma(x)
+
+    assert largest_error(loop_over(special.digamma_rise)(x, k), rise, x, k, unit=relative) < 20.0
