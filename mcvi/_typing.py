@@ -1,12 +1,12 @@
 """The annotations of the public interface."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["Array", "ArrayLike", "FloatArray", "Function", "LogDensity", "Progress", "RNGLike"]
+__all__ = ["Array", "ArrayLike", "FloatArray", "Function", "LogDensity", "Parameter", "Progress", "RNGLike"]
 
 Array: TypeAlias = NDArray[Any]
 FloatArray: TypeAlias = NDArray[np.float64]
@@ -18,3 +18,15 @@ Progress: TypeAlias = Callable[[int, int], Any]
 RNGLike: TypeAlias = (
     "int | Sequence[int] | np.random.SeedSequence | np.random.Generator | np.random.BitGenerator | Any | None"
 )
+
+if TYPE_CHECKING:
+    Parameter: TypeAlias = Any
+else:
+
+    class Parameter:
+        """A parameter of a distribution: a number or an array_like of numbers, traced by autograd or not.
+
+        For type checkers it is Any, because a family computes with its parameters; `help` shows its name.
+        """
+
+    Parameter.__module__ = "builtins"  # else signatures would show the path of this private module

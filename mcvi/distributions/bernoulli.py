@@ -1,19 +1,22 @@
 """The Bernoulli distribution."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
 
 from mcvi._autograd import unbroadcast, where
-from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
+from mcvi._typing import Parameter
 from mcvi.distributions._base.alternatives import either
+from mcvi.distributions._base.constraints import Constraint, binary, real, unit_interval
 from mcvi.distributions._base.kl import register_kl
-from mcvi.distributions._base.page import FromUniform, Maths
+from mcvi.distributions._base.page import Page, page
+from mcvi.distributions._base.samplers import from_uniform
 from mcvi.distributions._base.success_probability import (
     Odds,
+    Trial,
     binary_kl,
     logits_otherwise,
     of_logits,
@@ -24,38 +27,31 @@ from mcvi.distributions._base.success_probability import (
 __all__ = ["Bernoulli"]
 
 
-@scalar
-def _prepare_logits(parameters: Any) -> Any:
-    return of_logits(parameters[0])
+def _log_density(x: float, c: Trial) -> float:
+    return c.log_success if x == 1.0 else c.log_failure
 
 
-@scalar
-def _prepare_probs(parameters: Any) -> Any:
-    return of_probs(parameters[0])
+def _score(x: float, c: Trial) -> Any:
+    return (c.in_success if x == 1.0 else c.in_failure,)
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    log_success, log_failure, _, _ = constants
-    inside = log_success if x == 1.0 else log_failure if x == 0.0 else -np.inf
-    return inside if x == x else x
+def _draw_logits(u: float, logits: float) -> float:
+    return 1.0 if u < elementary.sigmoid(logits) else 0.0
 
 
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    _, _, success, failure = constants
-    inside = success if x == 1.0 else failure if x == 0.0 else 0.0
-    return 0.0, inside if x == x else x
+def _draw_probs(u: float, probs: float) -> float:
+    return 1.0 if u < probs else 0.0
 
 
-@scalar
-def _draw_logits(u: float, parameters: Any) -> Any:
-    return 1.0 if u < elementary.sigmoid(parameters[0]) else 0.0
-
-
-@scalar
-def _draw_probs(u: float, parameters: Any) -> Any:
-    return 1.0 if u < parameters[0] else 0.0
+def _page(parameter: str, constraint: Constraint, prepare: Any, draw: Any) -> Page:
+    return page(
+        parameters={parameter: constraint},
+        support=binary,
+        prepare=prepare,
+        log_density=_log_density,
+        score=_score,
+        draw=from_uniform(draw),
+    )
 
 
 @dataclass(frozen=True, eq=False, repr=False, kw_only=True)
@@ -82,28 +78,13 @@ class Bernoulli(Odds):
     np.float64(-40.0)
     """
 
-    logits: Any = logits_otherwise
-    probs: Any = probs_otherwise
+    logits: Parameter = logits_otherwise
+    probs: Parameter = probs_otherwise
 
     discrete = True
-    _rules: ClassVar = {"logits": "finite", "probs": "probability"}
-    _maths = either(
-        logits=Maths(
-            parameters=1,
-            constants=4,
-            prepare=_prepare_logits,
-            log_density=_log_density,
-            score=_score,
-            sampler=FromUniform(_draw_logits, 1),
-        ),
-        probs=Maths(
-            parameters=1,
-            constants=4,
-            prepare=_prepare_probs,
-            log_density=_log_density,
-            score=_score,
-            sampler=FromUniform(_draw_probs, 1),
-        ),
+    _page = either(
+        logits=_page("logits", real, of_logits, _draw_logits),
+        probs=_page("probs", unit_interval, of_probs, _draw_probs),
     )
 
     def _weighted_score(self, value: Any, weights: Any) -> dict[str, Any]:

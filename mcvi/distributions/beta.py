@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import log, pi
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from autograd import numpy as anp
@@ -11,9 +11,11 @@ from mcvi import math
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.gammas import fill_betas
 from mcvi._kernels.functions import bregman, elementary, special
-from mcvi._typing import ArrayLike, FloatArray
+from mcvi._typing import FloatArray, Parameter
+from mcvi.distributions._base.constraints import positive, unit_interval
 from mcvi.distributions._base.kl import register_kl
-from mcvi.distributions._base.page import Maths, Sampler
+from mcvi.distributions._base.page import page
+from mcvi.distributions._base.samplers import Sampler
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.distributions._functions.gamma_terms import gamma_entropy
 from mcvi.distributions._functions.incomplete import beta_quantile, lower_beta, upper_beta
@@ -38,13 +40,28 @@ def _at_end(a: float, b: float) -> Any:
     return elementary.log(b) if a == 1.0 else result
 
 
-@scalar
-def _prepare(parameters: Any) -> Any:
-    a, b = parameters
+class _Constants(NamedTuple):
+    concentration1: float
+    concentration0: float
+    mean: float
+    mean_lacks: float
+    precision1: float
+    precision0: float
+    log_precision1: float
+    log_precision0: float
+    log_peak: float
+    at_zero: float
+    at_one: float
+    in_concentration1: float
+    in_concentration0: float
+
+
+def _prepare(concentration1: float, concentration0: float) -> _Constants:
+    a, b = concentration1, concentration0
     n = a + b
     n_lacks = (a - n) + b if a > b else (b - n) + a
     mean, mean_lacks = special.quotient(a, n)
-    return (
+    return _Constants(
         a,
         b,
         mean,
@@ -62,30 +79,27 @@ def _prepare(parameters: Any) -> Any:
 
 
 @scalar
-def _ratios_to_mean(x: float, constants: Any) -> Any:
+def _ratios_to_mean(x: float, c: _Constants) -> Any:
     """Return ``r - 1`` and ``log(r)`` for the ratios of x and of 1 - x to their means."""
     # Near the mean the difference is exact, also where the concentrations are so large that products would not be.
-    difference = (x - constants[2]) - constants[3]
-    log_ratio1 = elementary.log(x) + constants[6]
-    log_ratio0 = elementary.log1p(-x) + constants[7]
-    return difference * constants[4], log_ratio1, -difference * constants[5], log_ratio0
+    difference = (x - c.mean) - c.mean_lacks
+    log_ratio1 = elementary.log(x) + c.log_precision1
+    log_ratio0 = elementary.log1p(-x) + c.log_precision0
+    return difference * c.precision1, log_ratio1, -difference * c.precision0, log_ratio0
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    a, b = constants[0], constants[1]
-    d1, log_ratio1, d0, log_ratio0 = _ratios_to_mean(x, constants)
+def _log_density(x: float, c: _Constants) -> Any:
+    a, b = c.concentration1, c.concentration0
+    d1, log_ratio1, d0, log_ratio0 = _ratios_to_mean(x, c)
     deviance = a * special.relative_deviance(d1, log_ratio1) + b * special.relative_deviance(d0, log_ratio0)
-    result = constants[8] - elementary.log(x) - elementary.log1p(-x) - deviance
-    result = constants[9] if x == 0.0 else result
-    result = constants[10] if x == 1.0 else result
-    return -np.inf if x < 0.0 or x > 1.0 else result
+    result = c.log_peak - elementary.log(x) - elementary.log1p(-x) - deviance
+    result = c.at_zero if x == 0.0 else result
+    return c.at_one if x == 1.0 else result
 
 
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    a, b = constants[0], constants[1]
-    d1, log_ratio1, d0, log_ratio0 = _ratios_to_mean(x, constants)
+def _score(x: float, c: _Constants) -> Any:
+    a, b = c.concentration1, c.concentration0
+    d1, log_ratio1, d0, log_ratio0 = _ratios_to_mean(x, c)
     near1, near0 = abs(d1) < 0.29, abs(d0) < 0.29
     log_ratio1 = d1 - special.relative_deviance(d1, log_ratio1) if near1 else log_ratio1
     log_ratio0 = d0 - special.relative_deviance(d0, log_ratio0) if near0 else log_ratio0
@@ -93,12 +107,7 @@ def _score(x: float, constants: Any) -> Any:
     falling = (b - 1.0) / (1.0 - x) if b != 1.0 else 0.0 * x
     in_value = rising - falling
     in_value = -(a * d1 + (1.0 - 2.0 * x)) / (x * (1.0 - x)) if near1 and near0 else in_value  # where they cancel
-    outside = x < 0.0 or x > 1.0
-    return (
-        0.0 if outside else in_value,
-        0.0 if outside else log_ratio1 + constants[11],
-        0.0 if outside else log_ratio0 + constants[12],
-    )
+    return in_value, log_ratio1 + c.in_concentration1, log_ratio0 + c.in_concentration0
 
 
 class _BetaDraws(Sampler):
@@ -132,29 +141,28 @@ class Beta(Univariate):
     array([       -inf, -0.69314718,  0.69314718])
     """
 
-    concentration1: ArrayLike
-    concentration0: ArrayLike
+    concentration1: Parameter
+    concentration0: Parameter
 
-    _rules = {"concentration1": "positive", "concentration0": "positive"}
-    _maths = Maths(
-        parameters=2,
-        constants=13,
+    _page = page(
+        parameters={"concentration1": positive, "concentration0": positive},
+        support=unit_interval,
         prepare=_prepare,
         log_density=_log_density,
         score=_score,
-        sampler=_BetaDraws(),
+        draw=_BetaDraws(),
     )
 
     def _total(self) -> Any:
-        return self.concentration1 + self.concentration0  # type: ignore[operator]
+        return self.concentration1 + self.concentration0
 
     def _mean(self) -> Any:
         return self.concentration1 / self._total()
 
     def _mode(self) -> Any:
-        inside = (self.concentration1 > 1.0) & (self.concentration0 > 1.0)  # type: ignore[operator]
+        inside = (self.concentration1 > 1.0) & (self.concentration0 > 1.0)
         weight = anp.where(inside, self._total() - 2.0, 1.0)
-        return anp.where(inside, (self.concentration1 - 1.0) / weight, np.nan)  # type: ignore[operator]
+        return anp.where(inside, (self.concentration1 - 1.0) / weight, np.nan)
 
     def _variance(self) -> Any:
         total = self._total()

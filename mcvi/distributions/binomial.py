@@ -1,21 +1,22 @@
 """The binomial distribution."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
 from autograd import numpy as anp
 
 from mcvi._autograd import value_of, where
-from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import BINOMIAL, binomial_attempt, binomial_constants, binomial_sums
 from mcvi._kernels.functions import elementary, special
-from mcvi._kernels.functions.log_pmf import is_count, log_binomial
+from mcvi._kernels.functions.log_pmf import log_binomial
+from mcvi._typing import Parameter
 from mcvi.distributions._base.alternatives import either
+from mcvi.distributions._base.constraints import Constraint, real, unit_interval, whole, whole_up_to
 from mcvi.distributions._base.counts import Counts, CountSampler
 from mcvi.distributions._base.kl import register_kl, require_equal
-from mcvi.distributions._base.page import Maths
+from mcvi.distributions._base.page import Page, page
 from mcvi.distributions._base.success_probability import (
     Odds,
     binary_kl,
@@ -28,64 +29,56 @@ from mcvi.distributions._base.success_probability import (
 __all__ = ["Binomial"]
 
 
-@scalar
-def _prepare_logits(parameters: Any) -> Any:
-    n, logits = parameters
+class _Constants(NamedTuple):
+    total_count: float
+    success: float
+    failure: float
+    log_success: float
+    log_failure: float
+    factor: float
+
+
+def _prepare_logits(total_count: float, logits: float) -> _Constants:
     log_p, log_q, q, minus_p = of_logits(logits)
-    return n, -minus_p, q, log_p, log_q, 1.0
+    return _Constants(total_count, -minus_p, q, log_p, log_q, 1.0)
 
 
-@scalar
-def _prepare_probs(parameters: Any) -> Any:
-    n, p = parameters
-    log_p, log_q, _, _ = of_probs(p)
-    return n, p, 1.0 - p, log_p, log_q, 1.0 / (p * (1.0 - p))
+def _prepare_probs(total_count: float, probs: float) -> _Constants:
+    log_p, log_q, _, _ = of_probs(probs)
+    return _Constants(total_count, probs, 1.0 - probs, log_p, log_q, 1.0 / (probs * (1.0 - probs)))
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    n, p, q, log_p, log_q, _ = constants
-    inside = log_binomial(x, n, p, q, log_p, log_q)
-    inside = inside if is_count(x) & (x <= n) else -np.inf
-    return inside if x == x else x
+def _log_density(x: float, c: _Constants) -> Any:
+    return log_binomial(x, c.total_count, c.success, c.failure, c.log_success, c.log_failure)
 
 
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    n, p, q, _, log_q, factor = constants
-    possible = is_count(x) & (x <= n)
+def _score(x: float, c: _Constants) -> Any:
+    n, p, q, certain = c.total_count, c.success, c.failure, c.factor == np.inf
     # The smaller of p and q is the one that is not one minus a rounded number.
     excess = x - n * p if p <= 0.5 else n * q - (n - x)
-    slope = excess * factor
+    slope = excess * c.factor
     # 0 times infinity, for probs of 0 and of 1: the limit from inside.
-    slope = -n if (x == 0.0) & (factor == np.inf) & (p == 0.0) else slope
-    slope = n if (x == n) & (factor == np.inf) & (q == 0.0) else slope
-    in_count = special.digamma_rise(n - x + 1.0, x) + log_q
-    in_count = in_count if possible else 0.0
-    slope = slope if possible else 0.0
-    return 0.0, in_count if x == x else x, slope if x == x else x
+    slope = -n if (x == 0.0) & certain & (p == 0.0) else slope
+    slope = n if (x == n) & certain & (q == 0.0) else slope
+    return special.digamma_rise(n - x + 1.0, x) + c.log_failure, slope
 
 
-@scalar
-def _constants_of_logits(parameters: Any) -> Any:
-    n, logits = parameters
-    return binomial_constants(n, elementary.sigmoid(logits), elementary.sigmoid(-logits))
+def _sampler_of_logits(total_count: float, logits: float) -> Any:
+    return binomial_constants(total_count, elementary.sigmoid(logits), elementary.sigmoid(-logits))
 
 
-@scalar
-def _constants_of_probs(parameters: Any) -> Any:
-    n, p = parameters
-    return binomial_constants(n, p, 1.0 - p)
+def _sampler_of_probs(total_count: float, probs: float) -> Any:
+    return binomial_constants(total_count, probs, 1.0 - probs)
 
 
-def _page(prepare: Any, sampler_constants: Any) -> Maths:
-    return Maths(
-        parameters=2,
-        constants=6,
+def _page(parameter: str, constraint: Constraint, prepare: Any, of_sampler: Any) -> Page:
+    return page(
+        parameters={"total_count": whole, parameter: constraint},
+        support=whole_up_to("total_count"),
         prepare=prepare,
         log_density=_log_density,
         score=_score,
-        sampler=CountSampler(sampler_constants, 2, BINOMIAL, binomial_attempt, binomial_sums),
+        draw=CountSampler(of_sampler, BINOMIAL, binomial_attempt, binomial_sums),
     )
 
 
@@ -121,16 +114,15 @@ class Binomial(Counts, Odds):
     array([1.5, 3. ])
     """
 
-    total_count: Any
+    total_count: Parameter
     _: KW_ONLY
-    logits: Any = logits_otherwise
-    probs: Any = probs_otherwise
+    logits: Parameter = logits_otherwise
+    probs: Parameter = probs_otherwise
 
     discrete = True
-    _rules: ClassVar = {"total_count": "whole", "logits": "finite", "probs": "probability"}
-    _maths = either(
-        logits=_page(_prepare_logits, _constants_of_logits),
-        probs=_page(_prepare_probs, _constants_of_probs),
+    _page = either(
+        logits=_page("logits", real, _prepare_logits, _sampler_of_logits),
+        probs=_page("probs", unit_interval, _prepare_probs, _sampler_of_probs),
     )
 
     def _mean(self) -> Any:

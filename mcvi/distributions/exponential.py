@@ -1,48 +1,60 @@
 """The exponential distribution."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi import math
-from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
-from mcvi._typing import ArrayLike
+from mcvi._typing import Parameter
+from mcvi.distributions._base.constraints import non_negative, positive
 from mcvi.distributions._base.kl import register_kl
-from mcvi.distributions._base.page import FromUniform, Maths
+from mcvi.distributions._base.page import page
+from mcvi.distributions._base.samplers import from_uniform
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.distributions._functions.kl_terms import excess
 
 __all__ = ["Exponential"]
 
 
-@scalar
-def _prepare(parameters: Any) -> Any:
-    (rate,) = parameters
-    return rate, elementary.log(rate)
+class _Constants(NamedTuple):
+    rate: float
+    log_rate: float
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    rate, log_rate = constants
-    result = log_rate - rate * x
-    return -np.inf if x < 0.0 else result
+def _prepare(rate: float) -> _Constants:
+    return _Constants(rate, elementary.log(rate))
 
 
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    rate, _ = constants
-    outside = x < 0.0
-    in_value = -rate if x == x else x
-    return 0.0 if outside else in_value, 0.0 if outside else 1.0 / rate - x
+def _log_density(x: float, c: _Constants) -> float:
+    return c.log_rate - c.rate * x
 
 
-@scalar
-def _transport(u: float, parameters: Any) -> Any:
-    (rate,) = parameters
+def _score(x: float, c: _Constants) -> Any:
+    return -c.rate, 1.0 / c.rate - x
+
+
+def _draw(u: float, rate: float) -> Any:
     return -elementary.log_positive(u) / rate
+
+
+def _quantile(p: float, q: float, rate: float) -> Any:
+    return -(elementary.log1p(-p) if p < 0.5 else elementary.log(q)) / rate
+
+
+def _cdf(x: float, c: _Constants) -> Any:
+    return -elementary.expm1(-c.rate * x), elementary.exp(-c.rate * x)
+
+
+def _log_cdf(x: float, c: _Constants) -> Any:
+    t = c.rate * x
+    near = elementary.log(-elementary.expm1(-t))
+    return near if t < 0.7 else elementary.log1p(-elementary.exp(-t)), -t
+
+
+def _velocity(x: float, c: _Constants) -> Any:
+    return (-x / c.rate,)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -65,18 +77,21 @@ class Exponential(Univariate):
     array([  -1., -800.])
     """
 
-    rate: ArrayLike
+    rate: Parameter
 
     pathwise = True
     _standard = (1.0,)
-    _rules = {"rate": "positive"}
-    _maths = Maths(
-        parameters=1,
-        constants=2,
+    _page = page(
+        parameters={"rate": positive},
+        support=non_negative,
         prepare=_prepare,
         log_density=_log_density,
         score=_score,
-        sampler=FromUniform(_transport, 1),
+        draw=from_uniform(_draw),
+        cdf=_cdf,
+        log_cdf=_log_cdf,
+        quantile=_quantile,
+        velocity=_velocity,
     )
 
     def transport(self, noise: Any) -> Any:
@@ -84,35 +99,19 @@ class Exponential(Univariate):
         return noise / self.rate
 
     def _mean(self) -> Any:
-        return 1.0 / self.rate  # type: ignore[operator]
+        return 1.0 / self.rate
 
     def _mode(self) -> Any:
-        return np.nan * self.rate  # type: ignore[operator]
+        return np.nan * self.rate
 
     def _variance(self) -> Any:
-        return self.rate**-2.0  # type: ignore[operator]
+        return self.rate**-2.0
 
     def _entropy(self) -> Any:
         return 1.0 - anp.log(self.rate)
 
     def _fisher(self) -> Any:
         return np.broadcast_to(self.untraced.rate, self.batch_shape)[..., None, None] ** -2.0
-
-    def _cdf(self, value: Any) -> Any:
-        return -math.expm1(-self._scaled(value))
-
-    def _survival_function(self, value: Any) -> Any:
-        return anp.exp(-self._scaled(value))
-
-    def _log_survival_function(self, value: Any) -> Any:
-        return -self._scaled(value)
-
-    def _quantile(self, probability: Any) -> Any:
-        possible = (probability >= 0.0) & (probability <= 1.0)
-        return anp.where(possible, -math.log1p(-probability) / self.rate, np.nan)
-
-    def _scaled(self, value: Any) -> Any:
-        return self.rate * anp.maximum(value, 0.0)
 
 
 @register_kl(Exponential, Exponential)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from math import log, pi
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from autograd import numpy as anp
@@ -11,9 +11,11 @@ from mcvi import math
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.gammas import fill_gammas
 from mcvi._kernels.functions import bregman, elementary, special
-from mcvi._typing import ArrayLike, FloatArray
+from mcvi._typing import FloatArray, Parameter
+from mcvi.distributions._base.constraints import non_negative, positive
 from mcvi.distributions._base.kl import register_kl
-from mcvi.distributions._base.page import Maths, Sampler
+from mcvi.distributions._base.page import page
+from mcvi.distributions._base.samplers import Sampler
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.distributions._functions.gamma_terms import gamma_entropy
 from mcvi.distributions._functions.incomplete import gamma_quantile, lower_gamma, upper_gamma
@@ -26,56 +28,60 @@ __all__ = ["Gamma"]
 _HALF_LOG_2PI = 0.5 * log(2 * pi)
 
 
-@scalar
-def _prepare(parameters: Any) -> Any:
-    a, rate = parameters
-    log_a, log_rate = elementary.log(a), elementary.log(rate)
+class _Constants(NamedTuple):
+    concentration: float
+    rate: float
+    mean: float
+    mean_lacks: float
+    precision: float
+    log_precision: float
+    log_peak: float
+    at_zero: float
+    in_concentration: float
+
+
+def _prepare(concentration: float, rate: float) -> _Constants:
+    a, log_a, log_rate = concentration, elementary.log(concentration), elementary.log(rate)
     mean, mean_lacks = special.quotient(a, rate)
     log_peak = 0.5 * log_a - _HALF_LOG_2PI - special.stirling_error(a)  # a log(a) - a - lgamma(a)
     at_zero = -np.inf if a > 1.0 else np.inf
     at_zero = log_rate if a == 1.0 else at_zero
-    return a, rate, mean, mean_lacks, rate / a, log_rate - log_a, log_peak, at_zero, -bregman.digamma_less_log(a)
+    in_concentration = -bregman.digamma_less_log(a)
+    return _Constants(a, rate, mean, mean_lacks, rate / a, log_rate - log_a, log_peak, at_zero, in_concentration)
 
 
 @scalar
-def _ratio_to_mean(x: float, constants: Any) -> Any:
+def _ratio_to_mean(x: float, c: _Constants) -> Any:
     """Return ``r - 1`` and ``log(r)`` for the ratio r of `x` to the mean, log(x), and the deviance of r times `a`."""
-    a, rate, mean, mean_lacks, precision, log_precision = constants[:6]
     # The log of the product, which `a` multiplies below, unless the product is no normal number.
-    ratio = x * precision
+    ratio = x * c.precision
     normal = ratio > 1e-307 and ratio < np.inf
     logarithm = elementary.log(ratio if normal else x)
-    log_ratio = logarithm if normal else logarithm + log_precision
-    log_x = logarithm - log_precision if normal else logarithm
+    log_ratio = logarithm if normal else logarithm + c.log_precision
+    log_x = logarithm - c.log_precision if normal else logarithm
     # Near the mean the difference is exact, also where a is so large that rate * x - a would not be.
-    d = ((x - mean) - mean_lacks) * precision
-    deviance = a * special.relative_deviance(d, log_ratio) if abs(d) < 0.29 else (rate * x - a) - a * log_ratio
+    d = ((x - c.mean) - c.mean_lacks) * c.precision
+    near = c.concentration * special.relative_deviance(d, log_ratio)
+    deviance = near if abs(d) < 0.29 else (c.rate * x - c.concentration) - c.concentration * log_ratio
     return d, log_ratio, log_x, deviance
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    _, _, log_x, deviance = _ratio_to_mean(x, constants)
-    result = constants[6] - log_x - deviance
-    result = constants[7] if x == 0.0 else result
-    return -np.inf if x < 0.0 or x == np.inf else result
+def _log_density(x: float, c: _Constants) -> Any:
+    _, _, log_x, deviance = _ratio_to_mean(x, c)
+    result = c.log_peak - log_x - deviance
+    result = c.at_zero if x == 0.0 else result
+    return -np.inf if x == np.inf else result
 
 
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    a, rate, mean, mean_lacks = constants[0], constants[1], constants[2], constants[3]
-    d, log_ratio, _, deviance = _ratio_to_mean(x, constants)
+def _score(x: float, c: _Constants) -> Any:
+    a = c.concentration
+    d, log_ratio, _, deviance = _ratio_to_mean(x, c)
     near = abs(d) < 0.29
     log_ratio = d - deviance / a if near else log_ratio
-    excess = (x - mean) - mean_lacks
-    in_value = ((a - 1.0) / x if a != 1.0 else 0.0 * x) - rate
-    in_value = -(rate * excess + 1.0) / x if near else in_value  # the same, where its terms cancel
-    outside = x < 0.0
-    return (
-        0.0 if outside else in_value,
-        0.0 if outside else log_ratio + constants[8],
-        0.0 if outside else -excess,
-    )
+    excess = (x - c.mean) - c.mean_lacks
+    in_value = ((a - 1.0) / x if a != 1.0 else 0.0 * x) - c.rate
+    in_value = -(c.rate * excess + 1.0) / x if near else in_value  # the same, where its terms cancel
+    return in_value, log_ratio + c.in_concentration, -excess
 
 
 class _GammaDraws(Sampler):
@@ -110,28 +116,27 @@ class Gamma(Univariate):
     array([       -inf, -0.61370564])
     """
 
-    concentration: ArrayLike
-    rate: ArrayLike
+    concentration: Parameter
+    rate: Parameter
 
-    _rules = {"concentration": "positive", "rate": "positive"}
-    _maths = Maths(
-        parameters=2,
-        constants=9,
+    _page = page(
+        parameters={"concentration": positive, "rate": positive},
+        support=non_negative,
         prepare=_prepare,
         log_density=_log_density,
         score=_score,
-        sampler=_GammaDraws(),
+        draw=_GammaDraws(),
     )
 
     def _mean(self) -> Any:
-        return self.concentration / self.rate  # type: ignore[operator]
+        return self.concentration / self.rate
 
     def _mode(self) -> Any:
-        inside = self.concentration > 1.0  # type: ignore[operator]
-        return anp.where(inside, (self.concentration - 1.0) / self.rate, np.nan)  # type: ignore[operator]
+        inside = self.concentration > 1.0
+        return anp.where(inside, (self.concentration - 1.0) / self.rate, np.nan)
 
     def _variance(self) -> Any:
-        return self.concentration / self.rate / self.rate  # type: ignore[operator]
+        return self.concentration / self.rate / self.rate
 
     def _entropy(self) -> Any:
         return gamma_entropy(self.concentration) - anp.log(self.rate)

@@ -1,21 +1,23 @@
 """The geometric distribution."""
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
 
 from mcvi import math
 from mcvi._autograd import value_of
-from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
-from mcvi._kernels.functions.log_pmf import is_count
+from mcvi._typing import Parameter
 from mcvi.distributions._base.alternatives import either
+from mcvi.distributions._base.constraints import Constraint, real, unit_interval, whole
 from mcvi.distributions._base.kl import register_kl
-from mcvi.distributions._base.page import FromUniform, Maths
+from mcvi.distributions._base.page import Page, page
+from mcvi.distributions._base.samplers import from_uniform
 from mcvi.distributions._base.success_probability import (
     Odds,
+    Trial,
     logits_otherwise,
     of_logits,
     of_probs,
@@ -26,51 +28,31 @@ from mcvi.distributions._base.success_probability import (
 __all__ = ["Geometric"]
 
 
-@scalar
-def _prepare_logits(parameters: Any) -> Any:
-    return of_logits(parameters[0])
+def _log_density(x: float, c: Trial) -> float:
+    return c.log_success + (x * c.log_failure if x > 0.0 else 0.0)  # 0 log 0 = 0
 
 
-@scalar
-def _prepare_probs(parameters: Any) -> Any:
-    return of_probs(parameters[0])
+def _score(x: float, c: Trial) -> Any:
+    return (c.in_success + (x * c.in_failure if x > 0.0 else 0.0),)
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    log_success, log_failure, _, _ = constants
-    failures = x * log_failure if x > 0.0 else 0.0  # 0 log 0 = 0
-    inside = log_success + failures if is_count(x) else -np.inf
-    return inside if x == x else x
-
-
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    _, _, success, failure = constants
-    slope = success + (x * failure if x > 0.0 else 0.0)
-    slope = slope if is_count(x) else 0.0
-    return 0.0, slope if x == x else x
-
-
-@scalar
-def _draw_logits(u: float, parameters: Any) -> Any:
+def _draw_logits(u: float, logits: float) -> Any:
     # Each failure multiplies the survival function by 1 - p.
-    return np.floor(elementary.log_positive(u) / -elementary.softplus(parameters[0]))
+    return np.floor(elementary.log_positive(u) / -elementary.softplus(logits))
 
 
-@scalar
-def _draw_probs(u: float, parameters: Any) -> Any:
-    return np.floor(elementary.log_positive(u) / elementary.log1p(-parameters[0]))
+def _draw_probs(u: float, probs: float) -> Any:
+    return np.floor(elementary.log_positive(u) / elementary.log1p(-probs))
 
 
-def _page(prepare: Any, draw: Any) -> Maths:
-    return Maths(
-        parameters=1,
-        constants=4,
+def _page(parameter: str, constraint: Constraint, prepare: Any, draw: Any) -> Page:
+    return page(
+        parameters={parameter: constraint},
+        support=whole,
         prepare=prepare,
         log_density=_log_density,
         score=_score,
-        sampler=FromUniform(draw, 1),
+        draw=from_uniform(draw),
     )
 
 
@@ -99,12 +81,14 @@ class Geometric(Odds):
     array([1., 0.])
     """
 
-    logits: Any = logits_otherwise
-    probs: Any = probs_otherwise
+    logits: Parameter = logits_otherwise
+    probs: Parameter = probs_otherwise
 
     discrete = True
-    _rules: ClassVar = {"logits": "finite", "probs": "probability"}
-    _maths = either(logits=_page(_prepare_logits, _draw_logits), probs=_page(_prepare_probs, _draw_probs))
+    _page = either(
+        logits=_page("logits", real, of_logits, _draw_logits),
+        probs=_page("probs", unit_interval, of_probs, _draw_probs),
+    )
 
     def _mean(self) -> Any:
         return self._failure_odds

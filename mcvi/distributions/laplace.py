@@ -1,57 +1,68 @@
 """The Laplace distribution."""
 
 from dataclasses import dataclass
+from math import log
 from typing import Any
 
-import numpy as np
 from autograd import numpy as anp
 
-from mcvi import math
 from mcvi._autograd import value_of, where
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
-from mcvi._typing import ArrayLike
+from mcvi._typing import Parameter
 from mcvi.distributions._base.kl import register_kl
-from mcvi.distributions._base.location_scale import SymmetricLocationScale
-from mcvi.distributions._base.page import FromUniform, Maths
+from mcvi.distributions._base.location_scale import LocationScale
+from mcvi.distributions._base.operators import location_scale
+from mcvi.distributions._base.samplers import from_uniform
 from mcvi.distributions._functions.kl_terms import excess
 
 __all__ = ["Laplace"]
 
 
-@scalar
-def _prepare(parameters: Any) -> Any:
-    loc, scale = parameters
-    return loc, 1.0 / scale, -elementary.log(2.0 * scale)
+def _log_density(t: float) -> float:
+    return -abs(t)
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    loc, precision, log_peak = constants
-    return log_peak - abs((x - loc) * precision)
-
-
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    loc, precision, _ = constants
-    t = (x - loc) * precision
-    slope = precision if t > 0.0 else -precision
+def _slope(t: float) -> float:
+    slope = -1.0 if t > 0.0 else 1.0
     slope = 0.0 if t == 0.0 else slope
-    slope = slope if t == t else t
-    return -slope, slope, (abs(t) - 1.0) * precision
+    return slope if t == t else t
 
 
-@scalar
-def _transport(u: float, parameters: Any) -> Any:
-    loc, scale = parameters
-    # Each half of the unit interval is folded onto a tail, so both have all their digits.
-    low = u < 0.5
-    distance = -elementary.log_positive(2.0 * (u if low else 1.0 - u))
-    return loc + scale * (-distance if low else distance)
+def _cdf(t: float) -> Any:
+    tail = 0.5 * elementary.exp(-abs(t))
+    return (tail, 1.0 - tail) if t < 0.0 else (1.0 - tail, tail)
+
+
+def _log_cdf(t: float) -> Any:
+    tail = -abs(t) - log(2.0)
+    rest = elementary.log1p(-0.5 * elementary.exp(-abs(t)))
+    return (tail, rest) if t < 0.0 else (rest, tail)
+
+
+def _quantile_with(log: Any) -> Any:
+    """Return the quantile function that takes logarithms by `log`."""
+
+    @scalar
+    def quantile(p: float, q: float) -> Any:
+        # Each half of the unit interval is folded onto a tail, so both have all their digits.
+        low = p < 0.5
+        distance = -log(2.0 * (p if low else q))
+        return -distance if low else distance
+
+    return quantile
+
+
+_quantile = _quantile_with(elementary.log)
+_quantile_of_draw = _quantile_with(elementary.log_positive)  # a uniform draw is a normal number
+
+
+def _draw(u: float) -> Any:
+    return _quantile_of_draw(u, 1.0 - u)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Laplace(SymmetricLocationScale):
+class Laplace(LocationScale):
     r"""The Laplace (double exponential) distribution, :math:`p(x) = \exp(-|x-\mu|/b) / 2b`.
 
     Score: :math:`\operatorname{sign}(x-\mu)/b` in `loc` (0 at the kink), :math:`(|x-\mu|/b - 1)/b` in `scale`. Fisher
@@ -71,46 +82,27 @@ class Laplace(SymmetricLocationScale):
     array([-1.00069315e+03, -6.93147181e-01])
     """
 
-    loc: ArrayLike
-    scale: ArrayLike
+    loc: Parameter
+    scale: Parameter
 
-    _maths = Maths(
-        parameters=2,
-        constants=3,
-        prepare=_prepare,
+    _page = location_scale(
         log_density=_log_density,
-        score=_score,
-        sampler=FromUniform(_transport, 2),
+        slope=_slope,
+        log_peak=-log(2.0),
+        draw=from_uniform(_draw),
+        cdf=_cdf,
+        log_cdf=_log_cdf,
+        quantile=_quantile,
     )
-
-    def _variance(self) -> Any:
-        return 2.0 * self.scale**2  # type: ignore[operator]
-
-    def _entropy(self) -> Any:
-        return anp.log(self.scale) + (1.0 + np.log(2.0))
-
-    def _fisher(self) -> Any:
-        scale = np.broadcast_to(self.untraced.scale, self.batch_shape)[..., None, None]
-        return np.eye(2) / scale**2
-
-    def _standard_cdf(self, t: Any) -> Any:
-        tail = 0.5 * anp.exp(-anp.abs(t))
-        return anp.where(t < 0.0, tail, 1.0 - tail)
-
-    def _standard_log_cdf(self, t: Any) -> Any:
-        below = t < 0.0
-        return anp.where(below, t - np.log(2.0), math.log1p(-0.5 * anp.exp(-anp.where(below, 0.0, t))))
-
-    def _standard_quantile(self, probability: Any) -> Any:
-        low = probability < 0.5
-        distance = -anp.log(2.0 * anp.where(low, probability, 1.0 - probability))
-        return anp.where(low, -distance, distance)
+    _standard_variance = 2.0
+    _standard_entropy = 1.0 + log(2.0)
+    _standard_fisher = [[1.0, 0.0], [0.0, 1.0]]
 
 
 @register_kl(Laplace, Laplace)
 def kl_laplace_laplace(p: Laplace, q: Laplace) -> Any:
     """Return ``r - 1 - log r + r (t - 1 + exp(-t))``, r the ratio of scales, t the distance of means in scales of p."""
-    ratio, distance = p.scale / q.scale, anp.abs(p.loc - q.loc)  # type: ignore[operator]
+    ratio, distance = p.scale / q.scale, anp.abs(p.loc - q.loc)
     near = value_of(distance) < value_of(p.scale)
     t = where(near, distance, 0.0) / p.scale
     # Far away r t is the distance in scales of q, although t itself may overflow.

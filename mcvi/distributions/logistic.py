@@ -4,50 +4,46 @@ from dataclasses import dataclass
 from math import pi
 from typing import Any
 
-import numpy as np
 from autograd import numpy as anp
 
-from mcvi import math
 from mcvi._autograd import value_of, where
-from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
-from mcvi._typing import ArrayLike
+from mcvi._typing import Parameter
 from mcvi.distributions._base.kl import register_kl, require_equal
-from mcvi.distributions._base.location_scale import SymmetricLocationScale
-from mcvi.distributions._base.page import FromUniform, Maths
+from mcvi.distributions._base.location_scale import LocationScale
+from mcvi.distributions._base.operators import location_scale
+from mcvi.distributions._base.samplers import from_uniform
 
 __all__ = ["Logistic"]
 
 
-@scalar
-def _prepare(parameters: Any) -> Any:
-    loc, scale = parameters
-    return loc, 1.0 / scale, -elementary.log(scale)
+def _log_density(t: float) -> Any:
+    distance = abs(t)
+    return -distance - 2.0 * elementary.log1p_unit(elementary.exp(-distance))
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    loc, precision, log_precision = constants
-    distance = abs((x - loc) * precision)
-    return log_precision - distance - 2.0 * elementary.log1p_unit(elementary.exp(-distance))
+def _slope(t: float) -> Any:
+    return -elementary.tanh(0.5 * t)
 
 
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    loc, precision, _ = constants
-    t = (x - loc) * precision
-    slope = elementary.tanh(0.5 * t)
-    return -slope * precision, slope * precision, (t * slope - 1.0) * precision
+def _cdf(t: float) -> Any:
+    return elementary.sigmoid(t), elementary.sigmoid(-t)
 
 
-@scalar
-def _transport(u: float, parameters: Any) -> Any:
-    loc, scale = parameters
-    return loc + scale * elementary.log_positive(u / (1.0 - u))
+def _log_cdf(t: float) -> Any:
+    return -elementary.softplus(-t), -elementary.softplus(t)
+
+
+def _quantile(p: float, q: float) -> Any:
+    return elementary.log(p / q)
+
+
+def _draw(u: float) -> Any:
+    return elementary.log_positive(u / (1.0 - u))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Logistic(SymmetricLocationScale):
+class Logistic(LocationScale):
     r"""The logistic distribution, :math:`p(x) = e^{-t} / (s (1 + e^{-t})^2)` with :math:`t = (x-\mu)/s`.
 
     Score: :math:`\tanh(t/2)/s` in `loc`, :math:`(t \tanh(t/2) - 1)/s` in `scale`. Fisher information:
@@ -67,43 +63,27 @@ class Logistic(SymmetricLocationScale):
     array([0.26894142, 0.5       , 0.73105858])
     """
 
-    loc: ArrayLike
-    scale: ArrayLike
+    loc: Parameter
+    scale: Parameter
 
-    _maths = Maths(
-        parameters=2,
-        constants=3,
-        prepare=_prepare,
+    _page = location_scale(
         log_density=_log_density,
-        score=_score,
-        sampler=FromUniform(_transport, 2),
+        slope=_slope,
+        draw=from_uniform(_draw),
+        cdf=_cdf,
+        log_cdf=_log_cdf,
+        quantile=_quantile,
     )
-
-    def _variance(self) -> Any:
-        return (pi**2 / 3.0) * self.scale**2  # type: ignore[operator]
-
-    def _entropy(self) -> Any:
-        return anp.log(self.scale) + 2.0
-
-    def _fisher(self) -> Any:
-        scale = np.broadcast_to(self.untraced.scale, self.batch_shape)[..., None, None]
-        return np.diag([1.0 / 3.0, (3.0 + pi**2) / 9.0]) / scale**2
-
-    def _standard_cdf(self, t: Any) -> Any:
-        return math.sigmoid(t)
-
-    def _standard_log_cdf(self, t: Any) -> Any:
-        return -math.softplus(-t)
-
-    def _standard_quantile(self, probability: Any) -> Any:
-        return anp.log(probability) - math.log1p(-probability)
+    _standard_variance = pi**2 / 3.0
+    _standard_entropy = 2.0
+    _standard_fisher = [[1.0 / 3.0, 0.0], [0.0, (3.0 + pi**2) / 9.0]]
 
 
 @register_kl(Logistic, Logistic)
 def kl_logistic_logistic(p: Logistic, q: Logistic) -> Any:
     r"""Return :math:`2 (y \coth y - 1)`, y half the distance of the means in scales; the scales must be equal."""
     require_equal(p, q, "scale")
-    y = 0.5 * anp.abs((p.loc - q.loc) / p.scale)  # type: ignore[operator]
+    y = 0.5 * anp.abs((p.loc - q.loc) / p.scale)
     near = value_of(y) < 1.0
     square = where(near, y, 1.0) ** 2
     fraction = 19.0

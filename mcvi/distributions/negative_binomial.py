@@ -2,7 +2,7 @@
 
 from dataclasses import KW_ONLY, dataclass
 from functools import cached_property, partial
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
@@ -14,12 +14,14 @@ from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import POISSON, invert_poissons, poisson_attempt, poisson_constants
 from mcvi._kernels.draws.gammas import SLOTS, fill_gammas
 from mcvi._kernels.functions import special
-from mcvi._kernels.functions.log_pmf import is_count, log_negative_binomial
-from mcvi._typing import FloatArray
+from mcvi._kernels.functions.log_pmf import log_negative_binomial
+from mcvi._typing import FloatArray, Parameter
 from mcvi.distributions._base.alternatives import either
+from mcvi.distributions._base.constraints import Constraint, non_negative, real, unit_interval, whole
 from mcvi.distributions._base.counts import Counts
 from mcvi.distributions._base.kl import register_kl, require_equal
-from mcvi.distributions._base.page import ByAttempts, Maths, Sampler
+from mcvi.distributions._base.page import Page, page
+from mcvi.distributions._base.samplers import ByAttempts, Sampler
 from mcvi.distributions._base.success_probability import (
     Odds,
     logits_otherwise,
@@ -33,38 +35,39 @@ from mcvi.random import Key, standard_uniforms, tile_rows
 __all__ = ["NegativeBinomial"]
 
 
-@scalar
-def _prepare_logits(parameters: Any) -> Any:
-    r, logits = parameters
+class _Constants(NamedTuple):
+    total_count: float
+    stirling_error: float
+    success: float
+    failure: float
+    log_success: float
+    log_failure: float
+    in_success: float
+    in_failure: float
+
+
+def _prepare_logits(total_count: float, logits: float) -> _Constants:
+    r = total_count
     log_p, log_q, q, minus_p = of_logits(logits)
-    return r, special.stirling_error(r), -minus_p, q, log_p, log_q, q, minus_p
+    return _Constants(r, special.stirling_error(r), -minus_p, q, log_p, log_q, q, minus_p)
 
 
-@scalar
-def _prepare_probs(parameters: Any) -> Any:
-    r, p = parameters
-    log_p, log_q, success, failure = of_probs(p)
-    return r, special.stirling_error(r), p, 1.0 - p, log_p, log_q, success, failure
+def _prepare_probs(total_count: float, probs: float) -> _Constants:
+    r, p = total_count, probs
+    log_p, log_q, in_success, in_failure = of_probs(p)
+    return _Constants(r, special.stirling_error(r), p, 1.0 - p, log_p, log_q, in_success, in_failure)
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    r, error_r, p, q, log_p, log_q, _, _ = constants
-    inside = log_negative_binomial(x, r, error_r, p, q, log_p, log_q)
-    inside = inside if is_count(x) else -np.inf
-    return inside if x == x else x
+def _log_density(x: float, c: _Constants) -> Any:
+    return log_negative_binomial(x, c.total_count, c.stirling_error, c.success, c.failure, c.log_success, c.log_failure)
 
 
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    r, _, _, _, _, log_q, success, failure = constants
-    successes = x * success if x > 0.0 else 0.0
-    failures = r * failure if r > 0.0 else 0.0
-    slope = successes + failures
-    in_count = (special.digamma_rise(r, x) if x > 0.0 else 0.0) + log_q
-    slope = slope if is_count(x) else 0.0
-    in_count = in_count if is_count(x) else 0.0
-    return 0.0, in_count if x == x else x, slope if x == x else x
+def _score(x: float, c: _Constants) -> Any:
+    r = c.total_count
+    successes = x * c.in_success if x > 0.0 else 0.0
+    failures = r * c.in_failure if r > 0.0 else 0.0
+    in_count = special.digamma_rise(r, x) if x > 0.0 else 0.0
+    return in_count + c.log_failure, successes + failures
 
 
 @scalar
@@ -115,14 +118,14 @@ class _GammaPoisson(Sampler):
         invert_poissons(standard_uniforms(key, first, out.size // elements, elements), rates, out)
 
 
-def _page(prepare: Any, by_logits: bool) -> Maths:
-    return Maths(
-        parameters=2,
-        constants=8,
+def _page(parameter: str, constraint: Constraint, prepare: Any, by_logits: bool) -> Page:
+    return page(
+        parameters={"total_count": non_negative, parameter: constraint},
+        support=whole,
         prepare=prepare,
         log_density=_log_density,
         score=_score,
-        sampler=_GammaPoisson(by_logits),
+        draw=_GammaPoisson(by_logits),
     )
 
 
@@ -153,14 +156,16 @@ class NegativeBinomial(Counts, Odds):
     (np.float64(2.0), np.float64(4.0))
     """
 
-    total_count: Any
+    total_count: Parameter
     _: KW_ONLY
-    logits: Any = logits_otherwise
-    probs: Any = probs_otherwise
+    logits: Parameter = logits_otherwise
+    probs: Parameter = probs_otherwise
 
     discrete = True
-    _rules: ClassVar = {"total_count": "non-negative", "logits": "finite", "probs": "probability"}
-    _maths = either(logits=_page(_prepare_logits, True), probs=_page(_prepare_probs, False))
+    _page = either(
+        logits=_page("logits", real, _prepare_logits, True),
+        probs=_page("probs", unit_interval, _prepare_probs, False),
+    )
 
     def _mean(self) -> Any:
         return _no_failures(self.total_count, self.total_count * self._success_odds)

@@ -4,16 +4,12 @@ from dataclasses import dataclass
 from math import log, pi
 from typing import Any
 
-import numpy as np
-from autograd import numpy as anp
-
-from mcvi import math
-from mcvi._kernels.compiler.jit import scalar
-from mcvi._kernels.functions import elementary
-from mcvi._typing import ArrayLike
+from mcvi._kernels.functions import special
+from mcvi._typing import Parameter
 from mcvi.distributions._base.kl import register_kl
-from mcvi.distributions._base.location_scale import SymmetricLocationScale
-from mcvi.distributions._base.page import FromNormal, Maths
+from mcvi.distributions._base.location_scale import LocationScale
+from mcvi.distributions._base.operators import location_scale
+from mcvi.distributions._base.samplers import from_normal
 from mcvi.distributions._functions.kl_terms import excess
 
 __all__ = ["Normal"]
@@ -21,34 +17,33 @@ __all__ = ["Normal"]
 _HALF_LOG_2PI = 0.5 * log(2 * pi)
 
 
-@scalar
-def _prepare(parameters: Any) -> Any:
-    loc, scale = parameters
-    return loc, 1.0 / scale, -elementary.log(scale) - _HALF_LOG_2PI
+def _log_density(t: float) -> float:
+    return -0.5 * t * t
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    loc, precision, log_peak = constants
-    t = (x - loc) * precision
-    return log_peak - 0.5 * t * t
+def _slope(t: float) -> float:
+    return -t
 
 
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    loc, precision, _ = constants
-    t = (x - loc) * precision
-    return -t * precision, t * precision, (t * t - 1.0) * precision
+def _draw(noise: float) -> float:
+    return noise
 
 
-@scalar
-def _transport(noise: float, parameters: Any) -> Any:
-    loc, scale = parameters
-    return loc + scale * noise
+def _cdf(t: float) -> Any:
+    return special.ndtr(t), special.ndtr(-t)
+
+
+def _log_cdf(t: float) -> Any:
+    return special.log_ndtr(t), special.log_ndtr(-t)
+
+
+def _quantile(p: float, q: float) -> Any:
+    tail = special.ndtri(p if p < q else q)
+    return tail if p < q else -tail
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Normal(SymmetricLocationScale):
+class Normal(LocationScale):
     r"""The normal distribution, :math:`p(x) = \exp(-(x-\mu)^2 / 2\sigma^2) / (\sigma\sqrt{2\pi})`.
 
     Score: :math:`(x-\mu)/\sigma^2` in `loc`, :math:`((x-\mu)^2/\sigma^2 - 1)/\sigma` in `scale`. Fisher information:
@@ -71,41 +66,26 @@ class Normal(SymmetricLocationScale):
     array([-1.61208571, -1.61208571])
     """
 
-    loc: ArrayLike
-    scale: ArrayLike
+    loc: Parameter
+    scale: Parameter
 
-    _maths = Maths(
-        parameters=2,
-        constants=3,
-        prepare=_prepare,
+    _page = location_scale(
         log_density=_log_density,
-        score=_score,
-        sampler=FromNormal(_transport, 2),
+        slope=_slope,
+        log_peak=-_HALF_LOG_2PI,
+        draw=from_normal(_draw),
+        cdf=_cdf,
+        log_cdf=_log_cdf,
+        quantile=_quantile,
     )
-
-    def _variance(self) -> Any:
-        return self.scale**2  # type: ignore[operator]
-
-    def _entropy(self) -> Any:
-        return anp.log(self.scale) + (0.5 + _HALF_LOG_2PI)
-
-    def _fisher(self) -> Any:
-        scale = np.broadcast_to(self.untraced.scale, self.batch_shape)[..., None, None]
-        return np.diag([1.0, 2.0]) / scale**2
-
-    def _standard_cdf(self, t: Any) -> Any:
-        return math.ndtr(t)
-
-    def _standard_log_cdf(self, t: Any) -> Any:
-        return math.log_ndtr(t)
-
-    def _standard_quantile(self, probability: Any) -> Any:
-        return math.ndtri(probability)
+    _standard_variance = 1.0
+    _standard_entropy = 0.5 + _HALF_LOG_2PI
+    _standard_fisher = [[1.0, 0.0], [0.0, 2.0]]
 
 
 @register_kl(Normal, Normal)
 def kl_normal_normal(p: Normal, q: Normal) -> Any:
     """Return ``r - 1 - log r + (r - 1)**2 / 2 + t**2 / 2``: r the ratio of scales, t the distance in scales of q."""
-    spread = (p.scale - q.scale) / q.scale  # type: ignore[operator]
-    distance = (p.loc - q.loc) / q.scale  # type: ignore[operator]
+    spread = (p.scale - q.scale) / q.scale
+    distance = (p.loc - q.loc) / q.scale
     return excess(p.scale, q.scale) + 0.5 * spread**2 + 0.5 * distance**2

@@ -1,72 +1,67 @@
 """The Poisson distribution."""
 
 from dataclasses import KW_ONLY, dataclass
-from typing import Any, ClassVar
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy
 from autograd import numpy as anp
 
 from mcvi import math
-from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import POISSON, poisson_attempt, poisson_constants, poisson_sums
 from mcvi._kernels.functions import elementary
-from mcvi._kernels.functions.log_pmf import is_count, log_poisson
+from mcvi._kernels.functions.log_pmf import log_poisson
+from mcvi._typing import Parameter
 from mcvi.distributions._base.alternatives import either, otherwise
+from mcvi.distributions._base.constraints import Constraint, non_negative, real, whole
 from mcvi.distributions._base.counts import Counts, CountSampler
 from mcvi.distributions._base.kl import register_kl
-from mcvi.distributions._base.page import Maths
+from mcvi.distributions._base.page import Page, page
 from mcvi.distributions._functions.kl_terms import deviance, relative_entropy, safe_log
 
 __all__ = ["Poisson"]
 
 
-@scalar
-def _prepare_rate(parameters: Any) -> Any:
-    rate = parameters[0]
-    return rate, elementary.log(rate), 1.0 / rate, -1.0
+class _Constants(NamedTuple):
+    rate: float
+    log_rate: float
+    factor: float
+    at_zero: float
 
 
-@scalar
-def _prepare_log_rate(parameters: Any) -> Any:
-    rate = elementary.exp(parameters[0])
-    return rate, parameters[0], 1.0, -rate
+def _prepare_rate(rate: float) -> _Constants:
+    return _Constants(rate, elementary.log(rate), 1.0 / rate, -1.0)
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    rate, log_rate, _, _ = constants
-    inside = log_poisson(x, rate, log_rate)
-    inside = inside if is_count(x) else -np.inf
-    return inside if x == x else x
+def _prepare_log_rate(log_rate: float) -> _Constants:
+    rate = elementary.exp(log_rate)
+    return _Constants(rate, log_rate, 1.0, -rate)
 
 
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    rate, _, factor, at_zero = constants
-    slope = at_zero if x == 0.0 else (x - rate) * factor
-    slope = slope if is_count(x) else 0.0
-    return 0.0, slope if x == x else x
+def _log_density(x: float, c: _Constants) -> Any:
+    return log_poisson(x, c.rate, c.log_rate)
 
 
-@scalar
-def _constants_of_rate(parameters: Any) -> Any:
-    return poisson_constants(parameters[0])
+def _score(x: float, c: _Constants) -> Any:
+    return (c.at_zero if x == 0.0 else (x - c.rate) * c.factor,)
 
 
-@scalar
-def _constants_of_log_rate(parameters: Any) -> Any:
-    return poisson_constants(elementary.exp(parameters[0]))
+def _sampler_of_rate(rate: float) -> Any:
+    return poisson_constants(rate)
 
 
-def _page(prepare: Any, sampler_constants: Any) -> Maths:
-    return Maths(
-        parameters=1,
-        constants=4,
+def _sampler_of_log_rate(log_rate: float) -> Any:
+    return poisson_constants(elementary.exp(log_rate))
+
+
+def _page(parameter: str, constraint: Constraint, prepare: Any, of_sampler: Any) -> Page:
+    return page(
+        parameters={parameter: constraint},
+        support=whole,
         prepare=prepare,
         log_density=_log_density,
         score=_score,
-        sampler=CountSampler(sampler_constants, 1, POISSON, poisson_attempt, poisson_sums),
+        draw=CountSampler(of_sampler, POISSON, poisson_attempt, poisson_sums),
     )
 
 
@@ -103,15 +98,14 @@ class Poisson(Counts):
     -2.791759
     """
 
-    rate: Any = _rate_otherwise
+    rate: Parameter = _rate_otherwise
     _: KW_ONLY
-    log_rate: Any = _log_rate_otherwise
+    log_rate: Parameter = _log_rate_otherwise
 
     discrete = True
-    _rules: ClassVar = {"rate": "non-negative", "log_rate": "finite"}
-    _maths = either(
-        rate=_page(_prepare_rate, _constants_of_rate),
-        log_rate=_page(_prepare_log_rate, _constants_of_log_rate),
+    _page = either(
+        rate=_page("rate", non_negative, _prepare_rate, _sampler_of_rate),
+        log_rate=_page("log_rate", real, _prepare_log_rate, _sampler_of_log_rate),
     )
 
     def _mean(self) -> Any:

@@ -3,7 +3,7 @@
 import math as libm
 from dataclasses import dataclass
 from math import log, pi
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from autograd import numpy as anp
@@ -11,9 +11,11 @@ from autograd import numpy as anp
 from mcvi._kernels.compiler import maps
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import bregman, elementary, special
-from mcvi._typing import ArrayLike
-from mcvi.distributions._base.location_scale import SymmetricLocationScale
-from mcvi.distributions._base.page import FromUniformPair, Maths
+from mcvi._typing import Parameter
+from mcvi.distributions._base.constraints import positive, real
+from mcvi.distributions._base.page import page
+from mcvi.distributions._base.samplers import from_uniform_pair
+from mcvi.distributions._base.univariate import Univariate
 from mcvi.distributions._functions.gamma_terms import digamma_half_difference, lgamma_half_difference
 from mcvi.distributions._functions.incomplete import student_t_cdf, student_t_quantile
 
@@ -23,14 +25,22 @@ _LOG_PI = log(pi)
 _LARGEST = 1.7976931348623157e308
 
 
-@scalar
-def _prepare(parameters: Any) -> Any:
-    df, loc, scale = parameters
+class _Constants(NamedTuple):
+    df: float
+    loc: float
+    precision: float
+    root_precision: float
+    log_peak: float
+    log_shrink: float
+    in_df: float
+
+
+def _prepare(df: float, loc: float, scale: float) -> _Constants:
     half = 0.5 * df
     log_peak = special.lgamma_half_difference(half) - 0.5 * (elementary.log(df) + _LOG_PI) - elementary.log(scale)
     in_df = bregman.digamma_half_excess(half)
     log_shrink = -elementary.log(scale) - 0.5 * elementary.log(df)
-    return df, loc, 1.0 / scale, 1.0 / libm.sqrt(df), log_peak, log_shrink, in_df
+    return _Constants(df, loc, 1.0 / scale, 1.0 / libm.sqrt(df), log_peak, log_shrink, in_df)
 
 
 @scalar
@@ -44,24 +54,21 @@ def _log1p_square(distance: float, shrink: float, log_shrink: float) -> Any:
     return 2.0 * (log + log_shrink) if large else log + (square - (rounded - 1.0)) / rounded
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    df, loc, precision, root_precision, log_peak, log_shrink, _ = constants
-    return log_peak - 0.5 * (df + 1.0) * _log1p_square(x - loc, precision * root_precision, log_shrink)
+def _log_density(x: float, c: _Constants) -> Any:
+    return c.log_peak - 0.5 * (c.df + 1.0) * _log1p_square(x - c.loc, c.precision * c.root_precision, c.log_shrink)
 
 
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    df, loc, precision, root_precision, _, log_shrink, in_df = constants
-    t = (x - loc) * precision
-    w = t * root_precision
+def _score(x: float, c: _Constants) -> Any:
+    df = c.df
+    t = (x - c.loc) * c.precision
+    w = t * c.root_precision
     share = 1.0 / (1.0 + 1.0 / (w * w))  # w**2 / (1 + w**2)
-    slope = precision * (df + 1.0) * root_precision / (w + 1.0 / w)
+    slope = c.precision * (df + 1.0) * c.root_precision / (w + 1.0 / w)
     excess = df * share - 1.0 / (1.0 + w * w)
     # For many degrees of freedom the score in df is of the order of 1/df**2: here every term is.
-    log1p_square = _log1p_square(x - loc, precision * root_precision, log_shrink)
+    log1p_square = _log1p_square(x - c.loc, c.precision * c.root_precision, c.log_shrink)
     curved = special.relative_deviance(-share, -log1p_square)
-    return -slope, 0.5 * (in_df - curved + share / df), slope, precision * excess
+    return -slope, 0.5 * (c.in_df - curved + share / df), slope, c.precision * excess
 
 
 @scalar
@@ -76,9 +83,7 @@ def _information_in_df(df: float) -> Any:
 _informations_in_df = maps.unary(_information_in_df)
 
 
-@scalar
-def _transport(u: float, v: float, parameters: Any) -> Any:
-    df, loc, scale = parameters
+def _draw(u: float, v: float, df: float, loc: float, scale: float) -> Any:
     # Bailey, Math. Comp. 62 (1994) 779, with u**(-2/df) - 1 as exp(y) (1 - exp(-y)): no square overflows.
     y = -2.0 * elementary.log_positive(u) / df
     _, cosine = elementary.sincos2pi(v)
@@ -89,7 +94,7 @@ def _transport(u: float, v: float, parameters: Any) -> Any:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class StudentT(SymmetricLocationScale):
+class StudentT(Univariate):
     r"""Student's t, :math:`p(x) = \frac{\Gamma((\nu+1)/2)}{\Gamma(\nu/2)\sqrt{\nu\pi}\,s} (1 + t^2/\nu)^{-(\nu+1)/2}`.
 
     Here :math:`t = (x-\mu)/s`. With :math:`w = t^2/(\nu+t^2)` the score is
@@ -120,33 +125,32 @@ class StudentT(SymmetricLocationScale):
     array([-1151.8623654 , -2759.24241744])
     """
 
-    df: ArrayLike
-    loc: ArrayLike
-    scale: ArrayLike
+    df: Parameter
+    loc: Parameter
+    scale: Parameter
 
-    pathwise = False
-    _standard = None
-    _rules = {"df": "positive", "loc": "finite", "scale": "positive"}
-    _maths = Maths(
-        parameters=3,
-        constants=7,
+    _page = page(
+        parameters={"df": positive, "loc": real, "scale": positive},
         prepare=_prepare,
         log_density=_log_density,
         score=_score,
-        sampler=FromUniformPair(_transport, 3),
+        draw=from_uniform_pair(_draw),
     )
 
     def _mean(self) -> Any:
-        return anp.where(self.df > 1.0, self.loc, np.nan)  # type: ignore[operator]
+        return anp.where(self.df > 1.0, self.loc, np.nan)
+
+    def _mode(self) -> Any:
+        return self.loc
 
     def _variance(self) -> Any:
-        finite = self.df > 2.0  # type: ignore[operator]
-        stretch = self.df / anp.where(finite, self.df - 2.0, 1.0)  # type: ignore[operator]
-        undefined = anp.where(self.df > 1.0, np.inf, np.nan)  # type: ignore[operator]
-        return anp.where(finite, stretch, undefined) * self.scale**2  # type: ignore[operator]
+        finite = self.df > 2.0
+        stretch = self.df / anp.where(finite, self.df - 2.0, 1.0)
+        undefined = anp.where(self.df > 1.0, np.inf, np.nan)
+        return anp.where(finite, stretch, undefined) * self.scale**2
 
     def _entropy(self) -> Any:
-        half = 0.5 * self.df  # type: ignore[operator]
+        half = 0.5 * self.df
         shape = (half + 0.5) * digamma_half_difference(half) - lgamma_half_difference(half)
         return shape + 0.5 * (anp.log(self.df) + _LOG_PI) + anp.log(self.scale)
 
@@ -164,8 +168,11 @@ class StudentT(SymmetricLocationScale):
         ]
         return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
 
-    def _standard_cdf(self, t: Any) -> Any:
-        return student_t_cdf(self.df, t)
+    def _cdf(self, value: Any) -> Any:
+        return student_t_cdf(self.df, (value - self.loc) / self.scale)
 
-    def _standard_quantile(self, probability: Any) -> Any:
-        return student_t_quantile(self.df, probability)
+    def _survival_function(self, value: Any) -> Any:
+        return student_t_cdf(self.df, (self.loc - value) / self.scale)
+
+    def _quantile(self, probability: Any) -> Any:
+        return self.loc + self.scale * student_t_quantile(self.df, probability)

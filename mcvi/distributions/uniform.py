@@ -1,51 +1,52 @@
 """The uniform distribution on an interval."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from autograd import numpy as anp
 
 from mcvi._autograd import value_of, where
-from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
-from mcvi._typing import ArrayLike
-from mcvi.distributions._base.constraints import above
+from mcvi._typing import Parameter
+from mcvi.distributions._base.constraints import above, interval, real
 from mcvi.distributions._base.kl import register_kl
-from mcvi.distributions._base.page import FromUniform, Maths
+from mcvi.distributions._base.page import page
 from mcvi.distributions._base.univariate import Univariate
 
 __all__ = ["Uniform"]
 
 
-@scalar
-def _prepare(parameters: Any) -> Any:
-    low, high = parameters
-    return low, high, -elementary.log(high - low), 1.0 / (high - low)
+class _Constants(NamedTuple):
+    low: float
+    high: float
+    density: float
+    log_density: float
 
 
-@scalar
-def _log_density(x: float, constants: Any) -> Any:
-    low, high, log_density, _ = constants
-    result = log_density if x <= high else -np.inf
-    result = result if x >= low else -np.inf
-    return result if x == x else x
+def _prepare(low: float, high: float) -> _Constants:
+    return _Constants(low, high, 1.0 / (high - low), -elementary.log(high - low))
 
 
-@scalar
-def _score(x: float, constants: Any) -> Any:
-    low, high, _, density = constants
-    inside = density if x <= high else 0.0
-    inside = inside if x >= low else 0.0
-    inside = inside if x == x else x
-    return 0.0 * inside, inside, -inside
+def _log_density(x: float, c: _Constants) -> float:
+    return c.log_density
 
 
-@scalar
-def _transport(u: float, parameters: Any) -> Any:
-    low, high = parameters
-    x = low + (high - low) * u
+def _score(x: float, c: _Constants) -> Any:
+    return 0.0, c.density, -c.density
+
+
+def _quantile(p: float, q: float, low: float, high: float) -> float:
+    x = low + (high - low) * p
     return high if x > high else x  # rounding may step over the end
+
+
+def _cdf(x: float, c: _Constants) -> Any:
+    return (x - c.low) / (c.high - c.low), (c.high - x) / (c.high - c.low)
+
+
+def _velocity(x: float, c: _Constants) -> Any:
+    return (c.high - x) / (c.high - c.low), (x - c.low) / (c.high - c.low)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -70,34 +71,31 @@ class Uniform(Univariate):
     array([       -inf, -0.69314718])
     """
 
-    low: ArrayLike
-    high: ArrayLike
+    low: Parameter
+    high: Parameter
 
     pathwise = True
     _standard = (0.0, 1.0)
-    _rules = {"low": "finite", "high": "finite"}
-    _maths = Maths(
-        parameters=2,
-        constants=4,
+    _page = page(
+        parameters={"low": real, "high": above("low")},
+        support=interval("low", "high"),
         prepare=_prepare,
         log_density=_log_density,
         score=_score,
-        sampler=FromUniform(_transport, 2),
+        cdf=_cdf,
+        quantile=_quantile,
+        velocity=_velocity,
     )
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        above("low").at({"low": self.low}).check(self.high, "Uniform", "high")
 
     def transport(self, noise: Any) -> Any:
         """Return ``low + (high - low) * noise`` for noise on (0, 1)."""
         return anp.minimum(self.low + self._width() * noise, self.high)
 
     def _width(self) -> Any:
-        return self.high - self.low  # type: ignore[operator]
+        return self.high - self.low
 
     def _mean(self) -> Any:
-        return 0.5 * self.low + 0.5 * self.high  # type: ignore[operator]
+        return 0.5 * self.low + 0.5 * self.high
 
     def _mode(self) -> Any:
         return np.nan * self._width()
@@ -108,22 +106,12 @@ class Uniform(Univariate):
     def _entropy(self) -> Any:
         return anp.log(self._width())
 
-    def _cdf(self, value: Any) -> Any:
-        return anp.minimum(anp.maximum((value - self.low) / self._width(), 0.0), 1.0)
-
-    def _survival_function(self, value: Any) -> Any:
-        return anp.minimum(anp.maximum((self.high - value) / self._width(), 0.0), 1.0)
-
-    def _quantile(self, probability: Any) -> Any:
-        possible = (probability >= 0.0) & (probability <= 1.0)
-        return anp.where(possible, self.transport(probability), np.nan)
-
 
 @register_kl(Uniform, Uniform)
 def kl_uniform_uniform(p: Uniform, q: Uniform) -> Any:
     """Return the log of the ratio of widths; inf where p reaches outside q."""
     width = p._width()
-    below, above = p.low - q.low, q.high - p.high  # type: ignore[operator]
+    below, above = p.low - q.low, q.high - p.high
     inside = (value_of(below) >= 0.0) & (value_of(above) >= 0.0)
     more = where(inside, below + above, 0.0)
     near = value_of(more) < value_of(width)

@@ -128,7 +128,7 @@ class DiscreteContract(Contract):
 
     def test_the_other_parameter_is_computed(self, q):
         given = list(q.parameters)[-1]
-        (other,) = set(type(q)._maths) - {given}
+        (other,) = set(type(q)._page) - {given}
         again = self.family(**{k: v for k, v in q.parameters.items() if k != given}, **{other: getattr(q, other)})
         k = np.arange(5.0)
         np.testing.assert_allclose(again.log_prob(k), q.log_prob(k), rtol=1e-13)

@@ -67,8 +67,8 @@ class WrongFisher(Laplace):
 
 
 class WrongCdf(Laplace):
-    def _standard_cdf(self, t):
-        return super()._standard_cdf(1.03 * t)
+    def _cdf(self, value):
+        return super()._cdf(self.loc + 1.03 * (value - self.loc))
 
 
 class NoiseApart(Laplace):

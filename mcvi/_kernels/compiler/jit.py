@@ -141,6 +141,8 @@ def _name(value: object) -> str:
         return f"{value._defn.__qualname__}({', '.join(inner)})"
     if isinstance(value, (bool, int, float, str, type(None))):
         return repr(value)
+    if isinstance(value, type) and issubclass(value, tuple):  # a NamedTuple of constants
+        return f"{value.__module__}.{value.__qualname__}({', '.join(value._fields)})"  # type: ignore[attr-defined]
     if isinstance(value, tuple):
         return f"({', '.join(map(_name, value))})"
     raise TypeError(f"a kernel may close over compiled functions, numbers and strings; got {type(value).__name__}.")

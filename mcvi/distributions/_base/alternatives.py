@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from mcvi import _checks
-from mcvi.distributions._base.page import Maths
+from mcvi.distributions._base.page import Page
 
-__all__ = ["either", "keep_given", "otherwise"]
+__all__ = ["Either", "either", "keep_given", "otherwise"]
 
 
 class _Otherwise:
@@ -36,21 +36,21 @@ def otherwise(convert: Callable[[Any], Any]) -> Any:
     return _Otherwise(convert)
 
 
-class _Either:
+class Either:
     """A class attribute with a value for each of the parameters of which exactly one is given."""
 
-    def __init__(self, pages: dict[str, Maths]) -> None:
-        self._pages = pages
+    def __init__(self, pages: dict[str, Page]) -> None:
+        self.pages = pages
 
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
-            return self._pages
-        return next(page for name, page in self._pages.items() if name in vars(instance))
+            return self.pages
+        return next(page for name, page in self.pages.items() if name in vars(instance))
 
 
-def either(**pages: Maths) -> Any:
-    """Return what a family gives as `_maths` if exactly one of several parameters is given: a page for each."""
-    return _Either(pages)
+def either(**pages: Page) -> Any:
+    """Return what a family gives as `_page` if exactly one of several parameters is given: a page for each."""
+    return Either(pages)
 
 
 def keep_given(distribution: Any, names: Iterable[str]) -> str:

@@ -144,6 +144,7 @@ class _AboveParameter(_Above):
 
     def check(self, value: Any, owner: str, name: str) -> Any:
         array = real.check(value, owner, name)
+        _checks.together(owner, **{self.name: self.low, name: array})
         low, high = np.broadcast_arrays(value_of(self.low), value_of(array))
         bad = ~self.contains(np.asarray(high))
         if bad.any():

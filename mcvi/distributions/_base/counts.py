@@ -9,9 +9,11 @@ from autograd import numpy as anp
 from mcvi import math
 from mcvi._autograd import is_traced, once_differentiable, value_of
 from mcvi._kernels.compiler.elementwise import table
+from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws import categories, counts
 from mcvi._typing import FloatArray
-from mcvi.distributions._base.page import ByAttempts, Sampler
+from mcvi.distributions._base.samplers import ByAttempts, Sampler
+from mcvi.distributions._base.scalars import arguments, compiled
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.random import Key, standard_uniforms
 
@@ -27,11 +29,18 @@ _NO_GUIDES = np.empty((0, 0), np.uint32)
 class CountSampler(Sampler):
     """Draws of counts, by inversion in a table where the mean is small and by attempts where it is not.
 
-    Its functions take constants, worked out once from the parameters, as `mcvi._kernels.draws.counts` describes.
+    ``prepare(*parameters)`` returns the constants that `attempt` and `sums` take; see `mcvi._kernels.draws.counts`.
     """
 
-    def __init__(self, prepare: Any, parameters: int, constants: int, attempt: Any, sums: Any) -> None:
-        self._function, self._parameters, self._constants, self._sums = prepare, parameters, constants, sums
+    def __init__(self, prepare: Any, constants: int, attempt: Any, sums: Any) -> None:
+        function = compiled(prepare)
+
+        @scalar
+        def prepared(parameters: Any) -> Any:
+            return function(*parameters)
+
+        self._function, self._parameters = prepared, len(arguments(prepare))
+        self._constants, self._sums = constants, sums
         self._by_attempts = ByAttempts(attempt, constants)
 
     @cached_property
@@ -79,10 +88,10 @@ class Counts(Univariate):
         return np.inf
 
     def _cdf(self, value: Any) -> Any:
-        return self._tail(value, upper=False)
+        return self._tail_of_count(value, upper=False)
 
     def _survival_function(self, value: Any) -> Any:
-        return self._tail(value, upper=True)
+        return self._tail_of_count(value, upper=True)
 
     def _log_cdf(self, value: Any) -> Any:
         return log_tail(self._cdf(value), self._survival_function(value))
@@ -90,7 +99,7 @@ class Counts(Univariate):
     def _log_survival_function(self, value: Any) -> Any:
         return log_tail(self._survival_function(value), self._cdf(value))
 
-    def _tail(self, value: Any, *, upper: bool) -> Any:
+    def _tail_of_count(self, value: Any, *, upper: bool) -> Any:
         held: Any = self.untraced
         k = np.floor(np.asarray(value_of(value), np.float64))
         inside = (k >= 0) & (k < np.inf)
@@ -99,7 +108,7 @@ class Counts(Univariate):
         result = np.where(inside, held._upper(count) if upper else held._lower(count), ends)
         if not self.is_traced:
             return result
-        given = next(name for name in type(self)._maths if name in self.parameters)  # type: ignore[attr-defined]
+        given = next(name for name in type(self)._page if name in self.parameters)  # type: ignore[attr-defined]
         if is_traced(*(value for name, value in self.parameters.items() if name != given)):
             raise self._lacks(f"derivative of its cdf in any parameter but {given}")
         probability = np.where(inside, np.exp(held.log_prob(count)), 0.0)

@@ -1,5 +1,6 @@
 """What every family has: shapes, parameters, draws with addresses, and a sentence for each ability that it lacks."""
 
+from collections.abc import Mapping
 from dataclasses import fields
 from functools import cached_property
 from math import prod
@@ -12,6 +13,7 @@ from mcvi import _checks
 from mcvi._autograd import is_traced, value_of
 from mcvi._typing import Array, FloatArray, RNGLike
 from mcvi.distributions._base.blockwise import STOOD_FOR, Blockwise, Numbers
+from mcvi.distributions._base.constraints import Constraint
 from mcvi.random import Key, as_key
 
 __all__ = ["Distribution"]
@@ -47,6 +49,8 @@ class Distribution:
     pathwise: ClassVar[bool] = False
     #: Whether draws are whole numbers.
     discrete: ClassVar[bool] = False
+    #: What each parameter must be, by its name.
+    constraints: ClassVar[Mapping[str, Constraint]] = {}
     _compiled: ClassVar[bool] = False
     #: The methods that make the log density.
     _densities: ClassVar[tuple[str, ...]] = ("log_prob", "_log_prob")
@@ -71,6 +75,11 @@ class Distribution:
     def event_shape(self) -> tuple[int, ...]:
         """The shape of one draw of one member of the batch."""
         return ()
+
+    @property
+    def support(self) -> Constraint:
+        """The set of possible values."""
+        raise self._lacks("a declared support", "Give the class a property `support`.")
 
     @cached_property
     def parameters(self) -> dict[str, Any]:

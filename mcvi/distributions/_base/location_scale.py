@@ -1,59 +1,50 @@
-"""What symmetric families of a location and a scale share: all but the standard distribution's own functions."""
+"""The class of families of ``loc + scale * T``: all that follows from a few numbers of the standard variable T."""
 
 from typing import Any, ClassVar
 
-from mcvi._typing import ArrayLike
-from mcvi.distributions._base.univariate import Univariate, log_of
+import numpy as np
+from autograd import numpy as anp
 
-__all__ = ["SymmetricLocationScale"]
+from mcvi._typing import Parameter
+from mcvi.distributions._base.univariate import Univariate
+
+__all__ = ["LocationScale"]
 
 
-class SymmetricLocationScale(Univariate):
-    """A family of ``loc + scale * noise`` with noise that is symmetric about 0.
+class LocationScale(Univariate):
+    """A family of ``loc + scale * noise``, where the noise is a draw of the standard distribution.
 
-    A subclass has the fields `loc` and `scale` and gives what it can of ``_standard_cdf(t)``, ``_standard_quantile(p)``
-    and, if it knows better than the log of the cdf, ``_standard_log_cdf(t)``: those of the noise.
+    A subclass has the fields `loc` and `scale`, and states what is known of the standard distribution: its mean, mode,
+    variance, entropy, and the Fisher information of location and scale, there.
     """
 
-    loc: ArrayLike
-    scale: ArrayLike
+    loc: Parameter
+    scale: Parameter
 
     pathwise = True
     _standard: ClassVar[tuple[float, ...] | None] = (0.0, 1.0)
-    _rules: ClassVar[dict[str, str]] = {"loc": "finite", "scale": "positive"}
+    _standard_mean: ClassVar[float] = 0.0
+    _standard_mode: ClassVar[float] = 0.0
+    _standard_variance: ClassVar[float]
+    _standard_entropy: ClassVar[float]
+    _standard_fisher: ClassVar[list[list[float]]]
 
     def transport(self, noise: Any) -> Any:
         """Return ``loc + scale * noise``."""
-        if self._standard is None:
-            return super().transport(noise)
         return self.loc + self.scale * noise
 
     def _mean(self) -> Any:
-        return self.loc
+        return self.loc + self._standard_mean * self.scale if self._standard_mean else self.loc
 
     def _mode(self) -> Any:
-        return self.loc
+        return self.loc + self._standard_mode * self.scale if self._standard_mode else self.loc
 
-    def _standardised(self, value: Any) -> Any:
-        return (value - self.loc) / self.scale
+    def _variance(self) -> Any:
+        return self._standard_variance * self.scale**2
 
-    def _standard_log_cdf(self, t: Any) -> Any:
-        return log_of(self._cdf_of_noise(t), self._cdf_of_noise(-t))
+    def _entropy(self) -> Any:
+        return anp.log(self.scale) + self._standard_entropy
 
-    def _cdf_of_noise(self, t: Any) -> Any:
-        return self._ability("_standard_cdf", "cdf")(t)
-
-    def _cdf(self, value: Any) -> Any:
-        return self._cdf_of_noise(self._standardised(value))
-
-    def _log_cdf(self, value: Any) -> Any:
-        return self._standard_log_cdf(self._standardised(value))
-
-    def _survival_function(self, value: Any) -> Any:
-        return self._cdf_of_noise(-self._standardised(value))
-
-    def _log_survival_function(self, value: Any) -> Any:
-        return self._standard_log_cdf(-self._standardised(value))
-
-    def _quantile(self, probability: Any) -> Any:
-        return self.loc + self.scale * self._ability("_standard_quantile", "quantile")(probability)
+    def _fisher(self) -> Any:
+        scale = np.broadcast_to(self.untraced.scale, self.batch_shape)[..., None, None]
+        return np.array(self._standard_fisher) / scale / scale  # the square of a tiny scale would be 0

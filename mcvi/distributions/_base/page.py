@@ -1,29 +1,33 @@
-"""The page of scalar functions that a one-dimensional family states, and the array loops made of it."""
+"""The page of a one-dimensional family: its mathematics as functions of numbers, and the array loops made of them."""
 
-from collections.abc import Callable
+import inspect
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.compiler.elementwise import (
-    elementwise,
-    elementwise_tuple,
-    in_place_pair,
-    table,
-)
-from mcvi._kernels.draws.attempts import repeated_attempts
-from mcvi._kernels.draws.noise import address_of, normals, transported, uniforms
+from mcvi._kernels.compiler.elementwise import elementwise, elementwise_tuple, table
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.draws.noise import uniforms
+from mcvi._kernels.functions import elementary
 from mcvi._typing import FloatArray
-from mcvi.random import Key, tile_rows
+from mcvi.distributions._base.constraints import Constraint, real
+from mcvi.distributions._base.samplers import FromNoise, Sampler
+from mcvi.distributions._base.scalars import (
+    arguments,
+    compiled,
+    guarded,
+    guarded_tails,
+    number_or_place,
+    require_arguments,
+    require_fields,
+)
 
-__all__ = ["ByAttempts", "FromNoise", "FromNormal", "FromUniform", "FromUniformPair", "Maths", "Sampler"]
+__all__ = ["Page", "page", "widen"]
 
-# The slots of a draw that takes two noises, and from the third on those of further attempts.
-_FIRST, _SECOND, _THIRD = np.uint64(0), np.uint64(1), np.uint64(2)
-
-# A batch of fewer columns is repeated side by side, so that the inner loop is long enough to vectorise.
+# A batch of fewer members is repeated side by side, so that the inner loop is long enough to vectorise.
 _COLUMNS = 256
 
 
@@ -37,136 +41,217 @@ def widen(columns: FloatArray) -> FloatArray:
     return np.tile(columns, (1, -(-_COLUMNS // length)))
 
 
-class Sampler:
-    """A way to draw: fills a flat array with the draws of a block from a table of parameters."""
+@dataclass(frozen=True, eq=False)
+class Page:
+    """The mathematics of a one-dimensional family. Made by `page`, and by the operators on pages.
 
-    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
-        """Fill `out` with the draws from number `first` on, of `elements` numbers each; `first` begins a tile."""
-        raise NotImplementedError
-
-
-class FromNoise(Sampler):
-    """A draw is ``transport(e, parameters)`` of one number that the kernel `noise` draws."""
-
-    def __init__(self, noise: Any, transport: Any, parameters: int) -> None:
-        self.noise, self.transport, self._parameters = noise, transport, parameters
-
-    @cached_property
-    def kernel(self) -> Any:
-        """The kernel that draws."""
-        return transported(self.transport, self._parameters)
-
-    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
-        rows = tile_rows(elements)
-        self.kernel(address_of(self.noise), *key.words, _FIRST, first // rows, rows * elements, parameters, out)
-
-
-class FromUniform(FromNoise):
-    """A draw is ``transport(u, parameters)`` of one uniform on (0, 1), as by the quantile function."""
-
-    def __init__(self, transport: Any, parameters: int) -> None:
-        super().__init__(uniforms, transport, parameters)
-
-
-class FromNormal(FromNoise):
-    """A draw is ``transport(e, parameters)`` of one standard normal."""
-
-    def __init__(self, transport: Any, parameters: int) -> None:
-        super().__init__(normals, transport, parameters)
-
-
-class FromUniformPair(Sampler):
-    """A draw is ``transport(u, v, parameters)`` of two uniforms on (0, 1)."""
-
-    def __init__(self, transport: Any, parameters: int) -> None:
-        self._function, self._parameters = transport, parameters
-
-    @cached_property
-    def _transport(self) -> Any:
-        return in_place_pair(self._function, self._parameters)
-
-    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
-        rows = tile_rows(elements)
-        second = np.empty_like(out)
-        uniforms(*key.words, _FIRST, first // rows, rows * elements, out)
-        uniforms(*key.words, _SECOND, first // rows, rows * elements, second)
-        self._transport(out, second, parameters)
-
-
-class ByAttempts(Sampler):
-    """A draw is ``attempt(u, v, parameters)`` of two uniforms, again with fresh ones as long as it is nan.
-
-    The first attempt of all elements vectorises; the few that it rejects try again, gathered into runs.
+    Functions of a value take a tuple of constants, those of a probability or a noise a tuple of parameters.
     """
 
-    def __init__(self, attempt: Any, parameters: int) -> None:
-        self._function, self._parameters = attempt, parameters
-
-    @cached_property
-    def _attempt(self) -> Any:
-        return in_place_pair(self._function, self._parameters)
-
-    @cached_property
-    def _again(self) -> Any:
-        return repeated_attempts(self._function, self._parameters)
-
-    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
-        rows = tile_rows(elements)
-        second = np.empty_like(out)
-        uniforms(*key.words, _FIRST, first // rows, rows * elements, out)
-        uniforms(*key.words, _SECOND, first // rows, rows * elements, second)
-        self._attempt(out, second, parameters)
-        self._again(*key.words, _THIRD, first * elements, parameters, out)
-
-
-@dataclass(frozen=True)
-class Maths:
-    """The mathematics of a one-dimensional family: its scalar functions, and the array loops made of them.
-
-    Parameters
-    ----------
-    parameters, constants
-        How many numbers `prepare` takes, and how many it returns.
-    prepare
-        ``prepare(parameters) -> constants``: all that depends on the parameters alone, once per parameter set.
-    log_density
-        ``log_density(x, constants)``.
-    score
-        ``score(x, constants) -> (d/dx, d/d parameter 1, ...)`` of the log density; a discrete family has 0 for d/dx.
-    sampler
-        How to draw, from the parameters.
-    """
-
-    parameters: int
-    constants: int
+    #: What each parameter must be, by its name.
+    parameters: Mapping[str, Constraint]
+    #: The names of the constants.
+    constants: tuple[str, ...]
     prepare: Callable[..., Any]
     log_density: Callable[..., Any]
     score: Callable[..., Any]
     sampler: Sampler
+    support: Constraint
+    #: The lower and the upper tail, and their logarithms; the quantile of such a pair; None where there is none.
+    tails: Callable[..., Any] | None = None
+    log_tails: Callable[..., Any] | None = None
+    quantile: Callable[..., Any] | None = None
+    velocity: Callable[..., Any] | None = None
 
     @property
     def scalar_density(self) -> tuple[Callable[..., Any], int]:
         """The scalar log density, and how many constants it takes."""
-        return self.log_density, self.constants
+        return self.log_density, len(self.constants)
 
     # The array loops are made when first used: a family that is only imported costs nothing.
 
     @cached_property
     def _prepare_columns(self) -> Any:
-        return table(self.prepare, self.parameters)
+        return table(self.prepare, len(self.parameters))
 
     @cached_property
     def log_densities(self) -> Any:
         """The kernel that sets ``out[i] = log_density(x[i], constants of i)``: ``(x, constants, out)``."""
-        return elementwise(self.log_density, self.constants)
+        return elementwise(self.log_density, len(self.constants))
 
     @cached_property
     def scores(self) -> Any:
         """The kernel that sets column `i` of `out` to ``score(x[i], constants of i)``: ``(x, constants, out)``."""
-        return elementwise_tuple(self.score, self.constants)
+        return elementwise_tuple(self.score, len(self.constants))
+
+    @cached_property
+    def velocities(self) -> Any:
+        """The same for the derivatives of a draw in the parameters."""
+        return elementwise_tuple(self.velocity, len(self.constants))
+
+    @cached_property
+    def _tails(self) -> tuple[Any, Any]:
+        return tuple(elementwise_tuple(f, len(self.constants)) for f in (self.tails, self.log_tails))  # type: ignore[return-value]
+
+    def tail_loop(self, log: bool) -> Any:
+        """Return the kernel that sets column `i` of `out` to the two tails at ``x[i]``, or to their logarithms."""
+        return self._tails[log]
+
+    @cached_property
+    def quantiles(self) -> Any:
+        """The kernel that sets ``out[i]`` to the quantile of the probability ``p[i]``: ``(p, parameters, out)``."""
+        names, quantile = tuple(self.parameters), self.quantile
+        low, high = number_or_place(self.support.low, names), number_or_place(self.support.high, names)  # type: ignore[attr-defined]
+
+        @scalar
+        def guarded_quantile(p: float, parameters: Any) -> Any:
+            inside = quantile(p, 1.0 - p, parameters)  # type: ignore[misc]
+            inside = low(parameters) if p == 0.0 else inside
+            inside = high(parameters) if p == 1.0 else inside
+            return inside if (p >= 0.0) & (p <= 1.0) else np.nan
+
+        return elementwise(guarded_quantile, len(names))
+
+    @cached_property
+    def transports(self) -> Any:
+        """The kernel that turns one noise into a draw: ``(noise, parameters, out)``."""
+        return elementwise(self.sampler.transport, len(self.parameters))  # type: ignore[attr-defined]
+
+    def columns(self, parameters: list[Any], shape: tuple[int, ...]) -> FloatArray:
+        """Return the table of parameters of a batch, one row each, repeated until its rows are long enough."""
+        columns = np.empty((len(self.parameters), int(np.prod(shape))))
+        for row, parameter in zip(columns, parameters, strict=True):
+            row[:] = np.broadcast_to(parameter, shape).reshape(-1)
+        return widen(columns)
 
     def prepared(self, columns: FloatArray) -> FloatArray:
         """Return the table of constants for a table of parameters."""
-        out = np.empty((self.constants, columns.shape[1]))
+        out = np.empty((len(self.constants), columns.shape[1]))
         self._prepare_columns(columns, out)
         return out
+
+
+def page(
+    *,
+    parameters: Mapping[str, Constraint],
+    prepare: Callable[..., Any],
+    log_density: Callable[..., Any],
+    score: Callable[..., Any],
+    draw: Sampler | None = None,
+    support: Constraint = real,
+    cdf: Callable[..., Any] | None = None,
+    log_cdf: Callable[..., Any] | None = None,
+    quantile: Callable[..., Any] | None = None,
+    velocity: Callable[..., Any] | None = None,
+) -> Page:
+    """Return the page of a family from functions of numbers, which are compiled here; their names are checked.
+
+    Outside the support, at its ends and where the value is nan the answers are known: no function needs to give them.
+
+    Parameters
+    ----------
+    parameters
+        What each parameter must be, in the order in which functions take them.
+    prepare
+        ``prepare(*parameters) -> constants``: all that depends on the parameters alone, computed once for each member
+        of a batch. Its annotation says which `NamedTuple` it returns.
+    log_density
+        ``log_density(x, c)``, where `c` holds the constants by name.
+    score
+        ``score(x, c)``: the derivatives of the log density in x and in each parameter; without that in x if `support`
+        is discrete.
+    draw
+        How to draw: `from_uniform`, `from_normal`, ... By default the quantile of a uniform.
+    support
+        The set of possible values. Ends that are parameters must also be constants of the same name.
+    cdf, log_cdf
+        ``cdf(x, c) -> (P(X <= x), P(X > x))``, so that neither loses its digits, and their logarithms.
+    quantile
+        ``quantile(p, q, *parameters)``: the value with probability p below it and ``q = 1 - p`` above, neither of them
+        0. Use the smaller one where digits matter.
+    velocity
+        ``velocity(x, c)``: the derivatives in each parameter of a draw x whose probability below it stays the same. It
+        makes cdf and quantile differentiable in the parameters.
+
+    Returns
+    -------
+    Page
+
+    Raises
+    ------
+    TypeError
+        A function takes other arguments, or reads a constant that `prepare` does not return.
+    """
+    names = tuple(parameters)
+    require_arguments(prepare, names, "prepare")
+    record = inspect.signature(getattr(prepare, "py_func", prepare)).return_annotation
+    if not (isinstance(record, type) and hasattr(record, "_fields")):
+        raise TypeError(f"prepare must be annotated with the NamedTuple that it returns; got {record!r}.")
+    constants: tuple[str, ...] = record._fields
+    compiled_prepare = compiled(prepare)
+
+    @scalar
+    def prepare_columns(values: Any) -> Any:
+        return compiled_prepare(*values)
+
+    def of_value(function: Any, what: str) -> Any:
+        if len(arguments(function)) != 2:
+            raise TypeError(f"{what} takes (x, c); got ({', '.join(arguments(function))}).")
+        require_fields(function, constants)
+        function = compiled(function)
+
+        @scalar
+        def of(x: float, values: Any) -> Any:
+            return function(x, record(*values))
+
+        return of
+
+    density, kept_score = guarded(support, constants, of_value(log_density, "log_density"), of_value(score, "score"))
+    tails = log_tails = spread = None
+    if cdf is not None:
+        tails = guarded_tails(support, constants, of_value(cdf, "cdf"), 1.0, 0.0)
+        logs = logarithms_of(tails) if log_cdf is None else of_value(log_cdf, "log_cdf")
+        log_tails = guarded_tails(support, constants, logs, 0.0, -np.inf)
+    if quantile is not None:
+        require_arguments(quantile, (*arguments(quantile)[:2], *names), "quantile")
+        spread = _spread(compiled(quantile))
+    if draw is None:
+        if spread is None:
+            raise TypeError("page: give draw= or quantile=, from which to draw.")
+        draw = by_quantile(spread, len(names))
+    moved = None if velocity is None else of_value(velocity, "velocity")
+    return Page(
+        parameters, constants, prepare_columns, density, kept_score, draw, support, tails, log_tails, spread, moved
+    )
+
+
+def _spread(quantile: Any) -> Any:
+    @scalar
+    def of(p: float, q: float, values: Any) -> Any:
+        return quantile(p, q, *values)
+
+    return of
+
+
+def by_quantile(quantile: Any, parameters: int) -> FromNoise:
+    """Return the sampler that takes the quantile of a uniform."""
+
+    @scalar
+    def transport(u: float, values: Any) -> Any:
+        return quantile(u, 1.0 - u, values)
+
+    return FromNoise(uniforms, transport, parameters)
+
+
+def logarithms_of(tails: Any) -> Any:
+    """Return the function of the logarithms of two tails, each from the smaller one."""
+
+    @scalar
+    def logarithms(x: float, constants: Any) -> Any:
+        lower, upper = tails(x, constants)
+        small = lower < 0.5
+        log_lower = elementary.log(lower) if small else elementary.log1p(-upper)
+        log_upper = elementary.log1p(-lower) if small else elementary.log(upper)
+        return log_lower, log_upper
+
+    return logarithms

@@ -1,6 +1,6 @@
 """What the families of success and failure share: a probability, given as `probs` or as its log odds, `logits`."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import scipy
 from autograd import numpy as anp
@@ -9,29 +9,39 @@ from mcvi import math
 from mcvi._autograd import differentiable, value_of, where
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
+from mcvi._typing import Parameter
 from mcvi.distributions._base.alternatives import otherwise
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.distributions._functions.kl_terms import log_complement, relative_entropy, safe_log
 
-__all__ = ["Odds", "binary_kl", "logits_otherwise", "of_logits", "of_probs", "probs_otherwise", "trials_kl"]
+__all__ = ["Odds", "Trial", "binary_kl", "logits_otherwise", "of_logits", "of_probs", "probs_otherwise", "trials_kl"]
+
+
+class Trial(NamedTuple):
+    """The log probabilities of success and failure, and their derivatives in the parameter that was given."""
+
+    log_success: float
+    log_failure: float
+    in_success: float
+    in_failure: float
 
 
 @scalar
-def of_logits(logits: float) -> Any:
-    """Return ``log p, log(1 - p)`` and their derivatives in `logits`."""
+def of_logits(logits: float) -> Trial:
+    """Return the constants of a trial from the log odds of a success."""
     # One exp and one log1p serve all four; neither is ever of a large number.
     small = elementary.exp(-abs(logits))
     tail = elementary.log1p_unit(small)
     inside, outside = 1.0 / (1.0 + small), small / (1.0 + small)
     if logits < 0.0:
-        return logits - tail, -tail, inside, -outside
-    return -tail, -logits - tail, outside, -inside
+        return Trial(logits - tail, -tail, inside, -outside)
+    return Trial(-tail, -logits - tail, outside, -inside)
 
 
 @scalar
-def of_probs(probs: float) -> Any:
-    """Return ``log p, log(1 - p)`` and their derivatives in `probs`."""
-    return elementary.log(probs), elementary.log1p(-probs), 1.0 / probs, -1.0 / (1.0 - probs)
+def of_probs(probs: float) -> Trial:
+    """Return the constants of a trial from the probability of a success."""
+    return Trial(elementary.log(probs), elementary.log1p(-probs), 1.0 / probs, -1.0 / (1.0 - probs))
 
 
 def _logits(distribution: Any) -> Any:
@@ -53,8 +63,8 @@ class Odds(Univariate):
     Each of these is accurate in the parameter that was given: a failure is not one minus a rounded success.
     """
 
-    logits: Any
-    probs: Any
+    logits: Parameter
+    probs: Parameter
 
     @property
     def _by_logits(self) -> bool:

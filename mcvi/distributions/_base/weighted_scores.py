@@ -13,7 +13,7 @@ __all__ = ["weighted_scores"]
 _TILE = 16384
 
 
-def weighted_scores(maths: Any, table: FloatArray, value: Any, weights: Any, batch: tuple[int, ...]) -> FloatArray:
+def weighted_scores(page: Any, table: FloatArray, value: Any, weights: Any, batch: tuple[int, ...]) -> FloatArray:
     """Return the sums over draws of the weights times the scores, ``(1 + parameters, *batch)``; row 0 is the value's.
 
     `value` is ``(*draws, *batch)``; `weights` broadcasts to it, and costs less with axes of length one for the batch.
@@ -23,15 +23,15 @@ def weighted_scores(maths: Any, table: FloatArray, value: Any, weights: Any, bat
     flat = np.ascontiguousarray(value, np.float64).reshape(-1)
     draws = flat.size // max(columns, 1)
     weights = _by_draw(np.asarray(weights, np.float64), np.shape(value), len(batch), draws, columns)
-    total = np.zeros((1 + maths.parameters, columns))
+    total = np.zeros((1 + len(page.parameters), columns))
     step = max(1, _TILE // max(columns, 1))
-    tile = np.empty((1 + maths.parameters, step * columns))
+    tile = np.empty((1 + len(page.parameters), step * columns))
     for first in range(0, draws, step):
         last = min(first + step, draws)
         size = (last - first) * columns
         if size != tile.shape[1]:
-            tile = np.empty((1 + maths.parameters, size))
-        maths.scores(flat[first * columns : first * columns + size], table, tile)
+            tile = np.empty((1 + len(page.parameters), size))
+        page.scores(flat[first * columns : first * columns + size], table, tile)
         total += _summed(tile.reshape(-1, last - first, columns), weights[first:last])
     return total.reshape(-1, *batch)
 

@@ -1,0 +1,149 @@
+"""Functions of numbers for compiled loops: compiled, checked by their names, and guarded by the support of a family."""
+
+import builtins
+import inspect
+from collections.abc import Callable, Sequence
+from types import CodeType, ModuleType
+from typing import Any
+
+import numpy as np
+from numba.core.dispatcher import Dispatcher
+
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.compiler.tuples import replaced_if
+from mcvi._kernels.functions.log_pmf import is_count
+
+__all__ = [
+    "arguments",
+    "compiled",
+    "guarded",
+    "guarded_tails",
+    "number_or_place",
+    "require_arguments",
+    "require_fields",
+]
+
+
+def compiled(function: Any) -> Any:
+    """Return a function of numbers as one that compiled code inlines."""
+    return function if isinstance(function, Dispatcher) else scalar(function)
+
+
+def _plain(function: Any) -> Callable[..., Any]:
+    return getattr(function, "py_func", function)
+
+
+def arguments(function: Any) -> list[str]:
+    """Return the names of the arguments of a function, compiled or not."""
+    return list(inspect.signature(_plain(function)).parameters)
+
+
+def require_arguments(function: Any, names: Sequence[str], what: str) -> None:
+    """Check that a function takes exactly the arguments `names`, in their order."""
+    found = arguments(function)
+    if found != list(names):
+        raise TypeError(f"{_named(function)}: {what} takes ({', '.join(names)}); got ({', '.join(found)}).")
+
+
+def require_fields(function: Any, fields: Sequence[str]) -> None:
+    """Check the names that a function reads, so that a constant misspelt is an error on import.
+
+    A name is known if it is a constant, global, builtin, or belongs to a module that the function uses.
+    """
+    plain = _plain(function)
+    code: CodeType = plain.__code__
+    around = plain.__globals__
+    modules = [around[name] for name in code.co_names if isinstance(around.get(name), ModuleType)]
+    for name in code.co_names:
+        known = name in fields or name in around or hasattr(builtins, name)
+        if not known and not any(hasattr(module, name) for module in modules):
+            raise TypeError(f"{_named(function)}: no constant is called {name}; there are {', '.join(fields)}.")
+
+
+def _named(function: Any) -> str:
+    plain = _plain(function)
+    return f"{plain.__module__}.{plain.__qualname__}"
+
+
+# Guards. A support is known by its two ends, numbers or names, and by whether it holds whole numbers only.
+
+
+def number_or_place(end: Any, names: Sequence[str]) -> Any:
+    """Return the scalar function of a tuple that gives an end of the support: a number, or the member called so."""
+    if isinstance(end, str):
+        place = list(names).index(end)
+
+        @scalar
+        def of(values: Any) -> Any:
+            return values[place]
+
+    else:
+        number = float(end)
+
+        @scalar
+        def of(values: Any) -> Any:
+            return number
+
+    return of
+
+
+def _outside(support: Any, names: Sequence[str]) -> Any:
+    """Return the scalar function ``(x, constants)`` that tells numbers outside the support; nan may be either."""
+    low, high = number_or_place(support.low, names), number_or_place(support.high, names)
+    if support.discrete:
+
+        @scalar
+        def outside(x: float, constants: Any) -> Any:
+            return not (is_count(x) & (x <= high(constants)))
+
+    else:
+
+        @scalar
+        def outside(x: float, constants: Any) -> Any:
+            return (x < low(constants)) | (x > high(constants))
+
+    return outside
+
+
+def guarded(support: Any, names: Sequence[str], log_density: Any, score: Any) -> tuple[Any, Any]:
+    """Return the two functions with -inf and 0 outside the support, and nan where `x` is nan.
+
+    The score of a discrete family gives the derivatives in the parameters; that in the value is 0.
+    """
+    if not support.discrete and support.low == -np.inf and support.high == np.inf:
+        return log_density, score
+    outside, discrete = _outside(support, names), support.discrete
+
+    @scalar
+    def density(x: float, constants: Any) -> Any:
+        inside = log_density(x, constants)
+        inside = -np.inf if outside(x, constants) else inside
+        return inside if x == x else x
+
+    @scalar
+    def kept(x: float, constants: Any) -> Any:
+        return replaced_if(x != x, replaced_if(outside(x, constants), score(x, constants), 0.0), x)
+
+    if not discrete:
+        return density, kept
+
+    @scalar
+    def of_counts(x: float, constants: Any) -> Any:
+        return (0.0, *kept(x, constants))
+
+    return density, of_counts
+
+
+def guarded_tails(support: Any, names: Sequence[str], tails: Any, certain: float, impossible: float) -> Any:
+    """Return `tails`, the lower and the upper one, with what is certain and impossible at the ends and beyond."""
+    low, high = number_or_place(support.low, names), number_or_place(support.high, names)
+
+    @scalar
+    def both(x: float, constants: Any) -> Any:
+        lower, upper = tails(x, constants)
+        below, above = x <= low(constants), x >= high(constants)
+        lower = impossible if below else (certain if above else lower)
+        upper = certain if below else (impossible if above else upper)
+        return lower if x == x else x, upper if x == x else x
+
+    return both
