@@ -8,8 +8,10 @@ from autograd import numpy as anp
 
 from mcvi._autograd import value_of
 from mcvi._typing import FloatArray
+from mcvi.distributions._base.category_probabilities import logits_otherwise, probs_otherwise
+from mcvi.distributions._base.constraints import Constraint, whole_up_to
 from mcvi.distributions._base.counts import log_tail
-from mcvi.distributions._base.finite import Classes, entries, kl_classes_classes, logits_otherwise, probs_otherwise
+from mcvi.distributions._base.finite import Classes, entries, kl_classes_classes
 from mcvi.distributions._base.kl import register_kl
 from mcvi.random import Key
 
@@ -44,23 +46,29 @@ class Categorical(Classes, compiled=True):
     logits: Any = logits_otherwise
     probs: Any = probs_otherwise
 
-    def _draw(self, key: Key, first: int, count: int) -> FloatArray:
-        return self._draw_classes(key, first, count).reshape(count, *self.batch_shape)
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """``()``: a class is a number."""
+        return ()
 
-    def _log_prob(self, value: Any) -> Any:
-        return entries(self._log_probabilities, value)
+    @property
+    def support(self) -> Constraint:
+        """The whole numbers from 0 to K - 1."""
+        return whole_up_to(self._size - 1)
 
-    def score(self, value: Any) -> dict[str, Any]:
-        """Return the derivatives of ``log_prob(value)``; a vector over the classes in the parameter."""
-        return self._score_at(np.asarray(value_of(self._checked(value)), np.float64))
+    def _fill(self, key: Key, first: int, out: FloatArray) -> None:
+        self._draw_classes(key, first, out)
+
+    def _class_of(self, value: Any) -> Any:
+        return value
 
     def _mode(self) -> Any:
-        return anp.argmax(self._given[1], axis=-1) * 1.0
+        return anp.argmax(self._log_probabilities, axis=-1) * 1.0
 
     def _steps(self, table: Any, value: Any, below: float, from_last: float) -> Any:
         """Return entries of `table` as a step function of `value`: nan at nan."""
-        inside = entries(table, anp.clip(anp.floor(value), 0, self._shape[-1] - 1))
-        return anp.where(value < 0, below, anp.where(value >= self._shape[-1] - 1, from_last, inside))
+        inside = entries(table, anp.clip(anp.floor(value), 0, self._size - 1))
+        return anp.where(value < 0, below, anp.where(value >= self._size - 1, from_last, inside))
 
     @property
     def _below(self) -> Any:
@@ -85,7 +93,7 @@ class Categorical(Classes, compiled=True):
         return self._steps(log_tail(self._above, self._below), value, 0.0, -np.inf)
 
     def _quantile(self, probability: Any) -> Any:
-        smaller = self._sums.reshape(self._shape) < np.asarray(value_of(probability))[..., None]
+        smaller = self._sums.reshape(*self.batch_shape, self._size) < np.asarray(value_of(probability))[..., None]
         possible = (probability >= 0) & (probability <= 1)
         return np.where(possible, smaller.sum(axis=-1), np.nan)
 

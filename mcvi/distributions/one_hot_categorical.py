@@ -1,7 +1,7 @@
 """The categorical distribution of one-hot vectors."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from autograd import numpy as anp
@@ -10,7 +10,9 @@ from autograd.extend import defvjp, primitive
 from mcvi._autograd import value_of
 from mcvi._kernels.draws import categories
 from mcvi._typing import FloatArray
-from mcvi.distributions._base.finite import Classes, entries, kl_classes_classes, logits_otherwise, probs_otherwise
+from mcvi.distributions._base.category_probabilities import logits_otherwise, probs_otherwise
+from mcvi.distributions._base.constraints import counts_of
+from mcvi.distributions._base.finite import Classes, kl_classes_classes
 from mcvi.distributions._base.kl import register_kl
 from mcvi.random import Key
 
@@ -45,45 +47,28 @@ class OneHotCategorical(Classes, compiled=True):
     logits: Any = logits_otherwise
     probs: Any = probs_otherwise
 
-    @property
-    def event_shape(self) -> tuple[int, ...]:
-        """One axis: the classes."""
-        return self._shape[-1:]
+    support: ClassVar = counts_of(1.0)
 
-    def _draw(self, key: Key, first: int, count: int) -> FloatArray:
-        drawn = self._draw_classes(key, first, count)
-        out = np.empty((drawn.size, self._shape[-1]))
+    def _fill(self, key: Key, first: int, out: FloatArray) -> None:
+        drawn = np.empty(len(out))
+        self._draw_classes(key, first, drawn)
         categories.one_hot(drawn, out)
-        return out.reshape(count, *self._shape)
 
     def _class_of(self, value: Any) -> Any:
-        shape = np.shape(value_of(value))
-        if shape[-1:] != self._shape[-1:]:
-            raise ValueError(
-                f"OneHotCategorical: value must hold {self._shape[-1]} classes on its last axis; got shape {shape}."
-            )
         return _class_of(value)
-
-    def _log_prob(self, value: Any) -> Any:
-        return entries(self._log_probabilities, self._class_of(value))
-
-    def score(self, value: Any) -> dict[str, Any]:
-        """Return the derivatives of ``log_prob(value)``, vectors over the classes; 0 in ``"value"``."""
-        return self._score_at(self._class_of(value_of(self._checked(value))))
 
     def _mean(self) -> Any:
         return self._probabilities
 
     def _mode(self) -> Any:
-        best = np.argmax(value_of(self._given[1]), axis=-1)
-        return (np.arange(self._shape[-1]) == best[..., None]) * 1.0
+        best = np.argmax(value_of(self._log_probabilities), axis=-1)
+        return (np.arange(self._size) == best[..., None]) * 1.0
 
     def _variance(self) -> Any:
-        return self._probabilities * (1.0 - self._probabilities)
+        return self._probabilities * self._complements
 
     def _covariance(self) -> Any:
-        p = self._probabilities
-        return anp.eye(self._shape[-1]) * p[..., None] - p[..., None] * p[..., None, :]
+        return self._one_trial_covariance()
 
 
 @primitive
