@@ -151,7 +151,7 @@ def test_batches_broadcast_against_values():
     expected = np.array([[[Categorical(logits=LOGITS[b]).log_prob(k) for k in row[0]] for b in range(3)] for row in z])
     np.testing.assert_array_equal(q.log_prob(z), expected)
     assert Categorical(logits=np.zeros((2, 1, 4))).log_prob(0).shape == (2, 1)
-    assert Categorical(logits=np.zeros((0, 4))).sample(3).shape == (3, 0)
+    assert Categorical(logits=np.zeros((0, 4))).sample(3, rng=0).shape == (3, 0)
     weights = RNG.normal(size=expected.shape)
     slope = grad(lambda x: anp.sum(weights * Categorical(logits=x[:, None, :]).log_prob(z)))(LOGITS)
     by_hand = np.einsum("nbm,nbmk->bk", weights, q.score(z)["logits"])
