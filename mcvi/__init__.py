@@ -13,6 +13,7 @@ from mcvi.monte_carlo import (
     expectation_importance_sampler_logspace,
     expectation_self_normalized,
 )
+from mcvi.paired import difference
 from mcvi.renyi import renyi_alpha, renyi_curve, renyi_ratio
 from mcvi.stochastic import surrogate_loss, with_gradient
 
@@ -21,6 +22,7 @@ __version__ = "0.1.0"
 __all__ = [
     "ELBOForms",
     "Estimate",
+    "difference",
     "distributions",
     "divergences",
     "elbo_ratio",

@@ -230,6 +230,12 @@ class WeightedMoments:
         return self.state[0]
 
     @property
+    def log_mean_weight(self) -> FloatArray:
+        """``log mean w`` of each column."""
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self.state[0] + np.log(self.state[1] / self.n)
+
+    @property
     def mean(self) -> FloatArray:
         """``sum w f / sum w``; nan where all weights are zero."""
         return np.where(self.state[0] == -np.inf, np.nan, self.state[3])

@@ -22,7 +22,7 @@ from mcvi._engine.estimator import (
     log_density,
     widened,
 )
-from mcvi._typing import ArrayLike, LogDensity, Progress, RNGLike
+from mcvi._typing import ArrayLike, FloatArray, LogDensity, Progress, RNGLike
 from mcvi.estimate import Estimate
 
 __all__ = ["ELBOForms", "elbo_ratio", "entropy_shannon"]
@@ -218,6 +218,9 @@ class _MeanLogWeight(OfLogWeights):
 
     def powers(self, batch_shape: tuple[int, ...]) -> MeanOfWeights:
         return MeanOfWeights(prod(batch_shape))
+
+    def contributions(self, total: Total, *values: FloatArray) -> FloatArray:
+        return -values[0] if self.negative else values[0]
 
     def on_tape(self, draws: Draws) -> Any:
         mean = anp.mean(self.weight.traced(draws.whole()), axis=0)

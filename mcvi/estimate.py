@@ -7,6 +7,7 @@ from typing import Any, Self
 import numpy as np
 import scipy  # which loads scipy.special when it is first used
 
+from mcvi._members import axes_after, axes_left, axes_repeated, listed_axes
 from mcvi._typing import Array
 
 __all__ = ["Estimate", "NonFiniteWarning", "UnreliableEstimate", "ZeroWeightWarning"]
@@ -31,7 +32,8 @@ class Estimate:
     r"""An estimate of one number, or of an array of them, with its standard error.
 
     NumPy takes it as an array of its values. Only exact affine arithmetic is defined on it (``-e``, ``e + c``,
-    ``c * e``, ``e / c``, ``e[i]``); everything else needs ``e.value``, and loses the error.
+    ``c * e``, ``e / c``, ``e[i]``, and ``e.sum()``, ``e.mean()`` over members with draws of their own); everything else
+    needs ``e.value``, and loses the error. `mcvi.difference` compares two estimates under common draws.
 
     Parameters
     ----------
@@ -52,6 +54,9 @@ class Estimate:
         everything, draws and densities: the same draws and the same answer, to rounding, in a fraction of the time.
     key : Key, optional
         Pass it as `rng=` to repeat the run.
+    independent : tuple of int
+        The axes of `value` along which the members have draws of their own, as those of a batch have; over these `sum`
+        and `mean` combine the errors.
 
     Examples
     --------
@@ -73,6 +78,9 @@ class Estimate:
     key: Any
     # What `khat` is fitted to: an object whose `khat` has one number for each of the flat values.
     tail: Any
+    independent: tuple[int, ...]
+    # How it follows from its draws, for `mcvi.difference`; None unless that asked for it.
+    source: Any
 
     def __init__(
         self,
@@ -84,10 +92,21 @@ class Estimate:
         method: str = "",
         key: Any = None,
         tail: Any = None,
+        independent: tuple[int, ...] = (),
+        source: Any = None,
     ) -> None:
         # Not what the decorator would write: setting the fields of a frozen object one by one takes a microsecond.
         vars(self).update(
-            value=value, standard_error=standard_error, n=n, bias=bias, ess=ess, method=method, key=key, tail=tail
+            value=value,
+            standard_error=standard_error,
+            n=n,
+            bias=bias,
+            ess=ess,
+            method=method,
+            key=key,
+            tail=tail,
+            independent=independent,
+            source=source,
         )
 
     # ufuncs of an array and an Estimate are left to the methods below; any other ufunc raises
@@ -140,6 +159,8 @@ class Estimate:
             bias=at(self.bias),
             ess=at(self.ess),
             tail=None if self.tail is None else _Part(self, index=index),
+            independent=axes_after(index, self.ndim, self.independent),
+            source=None,
         )
 
     # Exact affine arithmetic
@@ -157,6 +178,8 @@ class Estimate:
             bias=None if self.bias is None else wide(self.bias * c),
             ess=wide(self.ess),
             tail=self.tail if self.tail is None or shape == self.shape else _Part(self, shape=shape),
+            independent=axes_repeated(self.shape, shape, self.independent),
+            source=None if self.source is None else self.source.times(c),
         )
 
     def __neg__(self) -> Self:
@@ -185,6 +208,63 @@ class Estimate:
     def __truediv__(self, other: Any) -> Self:
         c = _number(other, "/")
         return self._scaled(self.value / c, 1.0 / c)
+
+    # Members with draws of their own
+
+    def sum(self, axis: int | tuple[int, ...] | None = None) -> Self:
+        r"""Return the sum over members whose draws are independent; its variance is the sum of theirs.
+
+        .. math:: \operatorname{se}\Big(\sum_i \hat\mu_i\Big) = \Big(\sum_i \operatorname{se}(\hat\mu_i)^2\Big)^{1/2}
+
+        Parameters
+        ----------
+        axis : int, tuple of int or None
+            The axes to sum over; all by default.
+
+        Returns
+        -------
+        Estimate
+            `n` and `key` are those of each member, `khat` is the largest of the members, and there is no `ess`.
+
+        Raises
+        ------
+        ValueError
+            An axis that `value` lacks, or along which the members share draws: the orders of a `renyi_curve`, axes of
+            `f` behind those of the batch, and draws that were given as ``z=``.
+
+        Examples
+        --------
+        >>> import mcvi
+        >>> from mcvi.distributions import Normal
+        >>> e = mcvi.expectation(lambda z: z, Normal([1.0, 2.0, 3.0], 1.0), n=100_000, rng=0)
+        >>> e.sum()
+        5.996 ± 0.005 (n=100000)
+        """
+        axes = listed_axes(axis, self.ndim)
+        shared = [a for a in axes if a not in self.independent]
+        if shared and self.n is not None:
+            raise ValueError(
+                f"the members along axis {shared[0]} may share their draws: their errors do not add in quadrature. Use "
+                "e.value.sum(), which has no error, or estimate the sum itself."
+            )
+
+        def total(x: Any) -> Any:
+            return None if x is None else np.sum(np.broadcast_to(x, self.shape), axis=axes)[()]
+
+        return replace(
+            self,
+            value=total(self.value),
+            standard_error=np.sqrt(total(np.square(self.standard_error))),
+            bias=total(self.bias),
+            ess=None,
+            tail=None if self.tail is None else _Worst(self, axes),
+            independent=axes_left(axes, self.ndim, self.independent),
+            source=None,
+        )
+
+    def mean(self, axis: int | tuple[int, ...] | None = None) -> Self:
+        """Return the mean over members whose draws are independent: the `sum` over their number."""
+        return self.sum(axis) / math.prod(self.shape[a] for a in listed_axes(axis, self.ndim))
 
     # Comparison of the value
 
@@ -303,9 +383,25 @@ class _Part:
         return np.ravel(part if self._shape is None else np.broadcast_to(part, self._shape))
 
 
+class _Worst:
+    """The largest k-hat along some axes of an estimate."""
+
+    def __init__(self, whole: Estimate, axes: tuple[int, ...]) -> None:
+        self._whole, self._axes = whole, axes
+
+    @property
+    def khat(self) -> Any:
+        khat = np.asarray(self._whole.khat)
+        known = np.max(np.where(np.isnan(khat), -np.inf, khat), axis=self._axes, initial=-np.inf)
+        return np.ravel(np.where(np.isneginf(known), np.nan, known))
+
+
 def _number(other: Any, operation: str) -> Any:
     if isinstance(other, Estimate):
-        raise TypeError(f"Estimate {operation} Estimate: use e.value; errors do not pass through.")
+        raise TypeError(
+            f"Estimate {operation} Estimate: use e.value; errors do not pass through. For a difference under common "
+            "draws use mcvi.difference."
+        )
     array = np.asarray(other)
     if array.dtype.kind not in "fiub":
         raise TypeError(

@@ -307,6 +307,9 @@ class _Mean(Estimand):
         (f,) = values
         return (Moments.of(f),)
 
+    def contributions(self, total: Total, *values: FloatArray) -> FloatArray:
+        return values[0]
+
     def on_tape(self, draws: Draws) -> Any:
         if self.gradient == "pathwise":
             return widened(anp.mean(self.f.traced(draws.whole()), axis=0), draws.batch_shape)
@@ -339,6 +342,10 @@ class _Importance(Estimand):
         log_w, f = values
         return LogMoments.of(log_w, np.ones(log_w.shape[1])), SignedLogMoments.of(_repeated(log_w, f.shape[1]), f)
 
+    def contributions(self, total: Total, *values: FloatArray) -> FloatArray:
+        log_w, f = values
+        return _times(np.exp(_repeated(log_w, f.shape[1])), f)
+
     def on_tape(self, draws: Draws) -> Any:
         z = draws.whole()
         return importance_mean(self.f.traced(z), self.weight.traced(z))
@@ -364,6 +371,10 @@ class _LogImportance(Estimand):
     def sums(self, *values: FloatArray) -> tuple[LogMoments]:
         (terms,) = values
         return (LogMoments.of(terms, np.ones(terms.shape[1])),)
+
+    def contributions(self, total: Total, *values: FloatArray) -> FloatArray:
+        (terms,) = total.sums
+        return np.exp(values[0] - terms.log_mean)
 
     def on_tape(self, draws: Draws) -> Any:
         return log_mean_power(self.term.traced(draws.whole()), np.ones(draws.batch_shape))
@@ -391,6 +402,10 @@ class _SelfNormalized(Estimand):
         log_w, f = values
         return (WeightedMoments.of(_repeated(log_w, f.shape[1]), f),)
 
+    def contributions(self, total: Total, *values: FloatArray) -> FloatArray:
+        (sums,), (log_w, f) = total.sums, values
+        return _times(np.exp(_repeated(log_w, f.shape[1]) - sums.log_mean_weight), f - sums.mean)
+
     def on_tape(self, draws: Draws) -> Any:
         z = draws.whole()
         return self_normalized_mean(self.f.traced(z), self.weight.traced(z))
@@ -399,6 +414,11 @@ class _SelfNormalized(Estimand):
         (sums,) = total.sums
         tail = _tail(total, draws, sums.mean.size)
         return Reading(sums.mean, sums.standard_error, sums.bias, sums.ess, tail, sums.largest, total.shape)
+
+
+def _times(w: FloatArray, f: FloatArray) -> FloatArray:
+    with np.errstate(invalid="ignore"):
+        return np.where(w == 0.0, 0.0, w * f)
 
 
 def _repeated(weights: FloatArray, columns: int) -> FloatArray:

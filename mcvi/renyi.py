@@ -17,6 +17,7 @@ from mcvi._engine.estimator import (
     OfLogWeights,
     Power,
     Powers,
+    PowerSums,
     Reading,
     Tails,
     Total,
@@ -225,6 +226,10 @@ class _Bound(OfLogWeights):
     def powers(self, batch_shape: tuple[int, ...]) -> Powers:
         return Powers([Power.of(1.0 - self.alpha, batch_shape)])
 
+    def contributions(self, total: Total, *values: FloatArray) -> FloatArray:
+        (sums,) = total.sums
+        return _contributions(values[0], sums)
+
     def on_tape(self, draws: Draws) -> Any:
         return log_mean_power(self.weight.traced(draws.whole()), 1.0 - self.alpha + np.zeros(draws.batch_shape))
 
@@ -249,6 +254,9 @@ class _Curve(OfLogWeights):
     def powers(self, batch_shape: tuple[int, ...]) -> Powers:
         return Powers([Power.of(1.0 - alpha, batch_shape) for alpha in self.alphas])
 
+    def contributions(self, total: Total, *values: FloatArray) -> FloatArray:
+        return np.concatenate([_contributions(values[0], sums) for sums in total.sums], axis=1)
+
     def on_tape(self, draws: Draws) -> Any:
         log_w, ones = self.weight.traced(draws.whole()), np.ones(draws.batch_shape)
         return anp.stack([log_mean_power(log_w, ones - alpha) for alpha in self.alphas])
@@ -258,6 +266,15 @@ class _Curve(OfLogWeights):
         tails = Tails(tuple(sums.khat_of(total.tail) for sums in total.sums), draws.columns)
         shape = (len(self.alphas), *draws.batch_shape)
         return Reading(value, error, bias, ess, tails, total.sums[0].far.largest, shape, batch_axis=1)
+
+
+def _contributions(log_w: FloatArray, sums: PowerSums) -> FloatArray:
+    """Return ``(w**power / mean(w**power) - 1) / power`` for each draw: ``log w`` less its mean at power 0."""
+    power, (value, *_) = sums.power.value, sums.read()
+    with np.errstate(invalid="ignore", divide="ignore"):
+        deviation = log_w - value
+        terms = np.where(power == 0.0, deviation, np.expm1(power * deviation) / power)
+        return np.where(np.isinf(power), np.nan, terms)
 
 
 @dataclass(eq=False)

@@ -123,3 +123,105 @@ def test_it_becomes_plain_json_and_survives_pickle():
 def test_it_is_frozen():
     with pytest.raises(AttributeError):
         E.value = 1.0
+
+
+def independent(shape=(2, 3), axes=(0, 1), **more):
+    value = np.arange(6.0).reshape(shape)
+    return Estimate(value, 0.1 + value, 100, bias=0.01 * value, ess=50.0 + value, independent=axes, **more)
+
+
+def test_sums_and_means_add_errors_in_quadrature():
+    e = independent()
+    for axis in (None, 0, 1, -1, (0, 1), (1, -2)):
+        axes = axis if axis is not None else (0, 1)
+        total, mean = e.sum(axis), e.mean(axis)
+        np.testing.assert_allclose(total.value, e.value.sum(axis=axes))
+        np.testing.assert_allclose(total.standard_error, np.sqrt((e.standard_error**2).sum(axis=axes)))
+        np.testing.assert_allclose(total.bias, e.bias.sum(axis=axes))
+        count = e.value.size / np.size(total.value)
+        for name in ("value", "standard_error", "bias"):
+            np.testing.assert_allclose(getattr(mean, name), getattr(total, name) / count)
+        assert total.ess is None
+        assert (total.n, total.key) == (e.n, e.key)
+    assert np.ndim(e.sum().value) == 0
+    assert e.sum(0).independent == (0,)
+
+
+def test_the_sum_over_a_batch_errs_as_much_as_it_says():
+    q = Normal(np.linspace(-1.0, 1.0, 4), [1.0, 2.0, 3.0, 4.0])
+    sums = [mcvi.expectation(np.sin, q, n=500, rng=seed).sum() for seed in range(400)]
+    spread = np.std([s.value for s in sums], ddof=1)
+    assert spread == pytest.approx(np.mean([s.standard_error for s in sums]), rel=6 / math.sqrt(2 * 400))
+    truth = np.sum(np.sin(q.loc) * np.exp(-(q.scale**2) / 2))
+    z = (np.mean([s.value for s in sums]) - truth) / (spread / math.sqrt(400))
+    assert abs(z) < 6.11
+
+
+def test_the_khat_of_a_sum_is_the_largest():
+    q = Normal([0.0, 1.0, 2.0], 1.0)
+    e = mcvi.renyi_ratio(Normal(0.5, 1.5).log_prob, q, 0.0, n=1000, rng=0)
+    assert e.sum().khat == np.max(e.khat)
+    mixed = mcvi.renyi_ratio(Normal(0.5, 1.5).log_prob, q, [1.0, 1.0, 0.0], n=1000, rng=0)
+    assert mixed.sum().khat == mixed.khat[2]
+    assert np.isnan(mixed[:2].sum().khat)
+    assert mixed[:2].sum().check() is not None
+
+
+def test_members_that_share_draws_are_not_summed():
+    q = Normal([0.0, 1.0], 1.0)
+    curve = mcvi.renyi_curve(Normal(0.5, 1.5).log_prob, q, [0.0, 0.5, 1.0], n=100, rng=0)
+    assert curve.independent == (1,)
+    assert curve.sum(1).shape == (3,)
+    rest = mcvi.expectation(lambda z: np.stack([z, z**2], axis=-1), q, n=100, rng=0)
+    assert rest.independent == (0,)
+    given = mcvi.expectation(lambda z: z, q, z=q.sample(100, rng=0))
+    repeated = mcvi.expectation(lambda z: z, Normal(0.0, 1.0), n=100, rng=0) + np.zeros(3)
+    for e, axis, named in ((curve, 0, 0), (curve, None, 0), (rest, -1, 1), (given, 0, 0), (repeated, 0, 0)):
+        with pytest.raises(ValueError) as caught:
+            e.sum(axis)
+        assert str(caught.value) == (
+            f"the members along axis {named} may share their draws: their errors do not add in quadrature. Use "
+            "e.value.sum(), which has no error, or estimate the sum itself."
+        )
+    exact = Estimate(np.arange(3.0), np.zeros(3))
+    assert (exact.sum().value, exact.sum().standard_error) == (3.0, 0.0)
+    with pytest.raises(ValueError, match=r"^axis must be between -2 and 1, for an estimate with 2 axes; got 2\.$"):
+        independent().sum(2)
+
+
+@pytest.mark.parametrize(
+    ("index", "axes"),
+    [
+        (0, (1,)),
+        (np.int64(1), (1,)),
+        (slice(None), (0, 2)),
+        (slice(None, None, 2), (0, 2)),
+        ((slice(None), 0), (0, 1)),
+        ((..., 0), (0,)),
+        ((0, ...), (1,)),
+        ((None, slice(None), 0), (1, 2)),
+        ((slice(None), None), (0, 3)),
+        ((..., None), (0, 2)),
+        ((0, 0, 0), ()),
+        (np.array([0, 0]), ()),
+        ([0, 0], ()),
+        (True, ()),
+        ((slice(None), [0, 1]), ()),
+    ],
+)
+def test_an_index_takes_the_axes_along(index, axes):
+    e = Estimate(np.zeros((2, 3, 4)), np.ones((2, 3, 4)), 10, independent=(0, 2))
+    part = e[index]
+    assert part.independent == axes
+    # The same by the lengths of the axes, which differ.
+    lengths = {e.shape[a] for a in e.independent}
+    if index is not ... and axes and not isinstance(index, slice):
+        assert {part.shape[a] for a in axes} <= lengths
+
+
+def test_a_broadcast_takes_the_axes_along():
+    e = Estimate(np.zeros((3, 1)), np.ones((3, 1)), 10, independent=(0, 1))
+    assert (e * 2.0).independent == (0, 1)
+    assert (e + np.zeros((3, 4))).independent == (0,)
+    assert (e * np.ones((2, 3, 1))).independent == (1, 2)
+    assert (-e).independent == (0, 1)

@@ -12,7 +12,7 @@ PACKAGE = ROOT / "mcvi"
 
 # One line a layer. Inside one subpackage the imports are free; between two names of one line there are none.
 LAYERS = (
-    {"_typing", "_autograd"},
+    {"_typing", "_autograd", "_members"},
     {"_checks"},
     {"_kernels", "_tree"},
     {"math"},
@@ -21,7 +21,7 @@ LAYERS = (
     {"accumulate"},
     {"distributions"},
     {"_engine"},
-    {"monte_carlo"},
+    {"monte_carlo", "paired"},
     {"entropy", "renyi"},
     {"divergences"},
     {"stochastic", "fisher", "losses"},

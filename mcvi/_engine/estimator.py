@@ -5,6 +5,7 @@ that are named here; nothing outside imports another module of the engine.
 """
 
 from concurrent.futures import Executor
+from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
 from mcvi import _checks
@@ -13,6 +14,7 @@ from mcvi._engine.draws import Draws, Traced
 from mcvi._engine.fused import MeanOfWeights, Sums, Sweep
 from mcvi._engine.integrands import Function, Integrand, LogDensity, LogTerm, LogWeight, Values, log_density
 from mcvi._engine.on_tape import importance_mean, log_mean_power, score_term, self_normalized_mean, widened
+from mcvi._engine.paired import Paired, Source, keeping_sources, sources_are_kept
 from mcvi._engine.power_sums import Power, Powers, PowerSums, PowerTail, Tails
 from mcvi._engine.run import Task, Total, run
 from mcvi._engine.tail import RepeatedTail
@@ -23,6 +25,7 @@ from mcvi.estimate import Estimate
 __all__ = [
     "Draws",
     "Estimand",
+    "Paired",
     "Function",
     "LogDensity",
     "LogTerm",
@@ -35,14 +38,17 @@ __all__ = [
     "Powers",
     "Reading",
     "RepeatedTail",
+    "Source",
     "Sums",
     "Tails",
     "Total",
     "Values",
     "estimate",
     "importance_mean",
+    "keeping_sources",
     "log_density",
     "log_mean_power",
+    "run",
     "score_term",
     "self_normalized_mean",
     "widened",
@@ -90,6 +96,10 @@ class Estimand:
     def sums(self, *values: FloatArray) -> tuple[Any, ...]:
         """Return the accumulators of a block, from the values ``(rows, columns)`` of each function."""
         raise NotImplementedError
+
+    def contributions(self, total: Total, *values: FloatArray) -> FloatArray:
+        """Return, for each draw, a number whose mean over the draws errs as the estimate does, to first order."""
+        raise NotImplementedError(f"a {self.method} has no error draw by draw, so that no other can be paired with it.")
 
     def on_tape(self, draws: Draws) -> Any:
         """Return the value on autograd's tape, from all draws at once."""
@@ -147,12 +157,17 @@ def estimate(
     reading = estimand.read(draws, total)
     if reading.largest is not None:
         warn_of_zero_weights(reading.largest, draws.n)
-    return _estimate_of(draws, reading, estimand.method + task.path)
+    result = _estimate_of(draws, reading, estimand.method + task.path)
+    if not sources_are_kept():
+        return result
+    return replace(result, source=Source(draws, estimand, total, result.shape))
 
 
 def _estimate_of(draws: Draws, reading: Reading, method: str) -> Estimate:
     """Give the columns the shape of the batch, and the results the dtype of `q`."""
     wanted, dtype = draws.batch_shape if reading.shape is None else reading.shape, draws.dtype
+    # Draws that were given may have been given twice.
+    axes = () if draws.z is not None else tuple(range(reading.batch_axis, reading.batch_axis + len(draws.batch_shape)))
 
     def shaped(columns: Any) -> Any:
         if columns is None:
@@ -170,4 +185,5 @@ def _estimate_of(draws: Draws, reading: Reading, method: str) -> Estimate:
         method,
         draws.key,
         reading.tail,
+        axes,
     )

@@ -18,7 +18,7 @@ from mcvi.monte_carlo import expectation
 __all__ = ["kl_divergence"]
 
 
-def kl_divergence(p: Any, q: Any, *, n: int | None = None, rng: RNGLike = None) -> Any:
+def kl_divergence(p: Any, q: Any, *, n: int | None = None, rng: RNGLike = None, block_size: int | None = None) -> Any:
     r"""Return the Kullback-Leibler divergence of `q` from `p`.
 
     .. math:: KL(p \| q) = E_p[\log p(Z) - \log q(Z)] \ge 0
@@ -31,6 +31,8 @@ def kl_divergence(p: Any, q: Any, *, n: int | None = None, rng: RNGLike = None) 
         How many draws of `p` to estimate it from, where there is no closed form. Not looked at where there is one.
     rng : None, int, sequence of ints, SeedSequence, Generator or Key
         Where those draws come from.
+    block_size : int, optional
+        The most draws that a density is given at a time, as in `mcvi.expectation`.
 
     Returns
     -------
@@ -74,7 +76,7 @@ def kl_divergence(p: Any, q: Any, *, n: int | None = None, rng: RNGLike = None) 
     except NotImplementedError:
         if n is None:
             raise
-        return _estimated(p, q, n, rng)
+        return _estimated(p, q, n, rng, block_size)
     if np.shape(value) != shape:
         value = value + np.zeros(shape)
     if is_traced(value):
@@ -98,12 +100,12 @@ def _shape(p: Any, q: Any) -> tuple[int, ...]:
         raise ValueError(f"the batches of p and q must broadcast; got {batches[0]} and {batches[1]}.") from None
 
 
-def _estimated(p: Any, q: Any, n: int, rng: RNGLike) -> Any:
+def _estimated(p: Any, q: Any, n: int, rng: RNGLike, block_size: int | None) -> Any:
     for name, distribution in (("p", p), ("q", q)):
         _checks.distribution(distribution, name)
     shape = _shape(p, q)
     if tuple(p.batch_shape) == shape:
-        estimate = -elbo_ratio(q.log_prob, p, n=n, rng=rng, form="sample")
+        estimate = -elbo_ratio(q.log_prob, p, n=n, rng=rng, form="sample", block_size=block_size)
     else:
         # The same draws serve all of a wider batch of q: axes of f beside one joint draw of the batch of p.
         ahead = (1,) * (len(shape) - len(p.batch_shape))
@@ -112,7 +114,7 @@ def _estimated(p: Any, q: Any, n: int, rng: RNGLike) -> Any:
             z = anp.reshape(z, (len(z), *ahead, *np.shape(value_of(z))[1:]))
             return p.log_prob(z) - q.log_prob(z)
 
-        estimate = expectation(log_ratio, Independent(p, len(p.batch_shape)), n=n, rng=rng)
+        estimate = expectation(log_ratio, Independent(p, len(p.batch_shape)), n=n, rng=rng, block_size=block_size)
         if isinstance(estimate, Estimate):
             estimate = replace(estimate, method="mean of log p - log q over draws")
     return estimate
