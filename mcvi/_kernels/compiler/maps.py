@@ -7,6 +7,7 @@ from numba import types
 from numba.core.errors import TypingError
 from numba.extending import overload
 
+from mcvi._kernels.compiler.fingerprint import COMPILED_AS
 from mcvi._kernels.compiler.jit import kernel
 
 
@@ -43,6 +44,7 @@ def _refuse_arrays(name: str, *arguments: Any) -> None:
 def spell_unary(public: Callable[[Any], Any], function: Any) -> None:
     """Let compiled code call the Python function `public`: it gets the scalar `function`, inlined."""
     name = f"{public.__module__}.{public.__name__}"
+    COMPILED_AS[public] = function
 
     # `inline` keeps the loop around the call from holding a call, which would keep it scalar.
     @overload(public, inline="always")
@@ -54,6 +56,7 @@ def spell_unary(public: Callable[[Any], Any], function: Any) -> None:
 def spell_binary(public: Callable[[Any, Any], Any], function: Any) -> None:
     """Let compiled code call the Python function `public` of two numbers."""
     name = f"{public.__module__}.{public.__name__}"
+    COMPILED_AS[public] = function
 
     @overload(public, inline="always")
     def choose(x, y):  # type: ignore[no-untyped-def]

@@ -1,4 +1,4 @@
-"""The disk cache of compiled code: never stale, found again by every kind of kernel, and done without where it must be.
+"""The disk cache of compiled code: never stale, found again by every kind of kernel, and dispensable.
 
 Each test works on a copy of the package, in processes of its own, so that it starts with no cache at all.
 """
@@ -97,25 +97,63 @@ def test_numba_alone_would_have_served_the_old_answer(copy):
     assert run(copy, plain) == ["4.0"], "Numba now looks at other files too: the salt may have had its day"
 
 
-def test_a_changed_family_outside_the_package_changes_the_answer(copy):
-    page = copy / "page.py"
-    page.write_text(
-        """
+PAGE = """
 import numpy as np
 from mcvi._kernels.compiler.elementwise import elementwise
 from mcvi._kernels.compiler.jit import scalar
 
+SHIFT = 1.0
+
 @scalar
 def density(x, constants):
-    return x + 1.0
+    return x + SHIFT
 
 out = np.empty(1)
 elementwise(density, 1)(np.ones(1), np.zeros((1, 1)), out)
 """
-    )
-    assert run(copy, "from page import out; print(out[0])") == ["2.0"]
-    page.write_text(page.read_text().replace("x + 1.0", "x + 10.0"))
-    assert run(copy, "from page import out; print(out[0])") == ["11.0"]
+READ_PAGE = counted("from page import out", "print(out[0])")
+
+
+@pytest.mark.parametrize("change", [("SHIFT = 1.0", "SHIFT = 10.0"), ("x + SHIFT", "x + 10.0 * SHIFT")])
+def test_a_page_outside_the_package_is_cached_until_its_formula_or_a_constant_changes(copy, change):
+    page = copy / "page.py"
+    page.write_text(PAGE)
+    assert run(copy, READ_PAGE)[0] == "2.0"
+    page.write_text("# A comment.\n" + PAGE)
+    assert run(copy, READ_PAGE) == ["2.0", "0"]
+    page.write_text(PAGE.replace(*change))
+    assert run(copy, READ_PAGE)[0] == "11.0"
+
+
+FAMILIES = counted(
+    "import mcvi",
+    "from mcvi.distributions import Laplace, Normal",
+    "print(mcvi.distributions.{0}(0.0, 1.0).log_prob(0.5))",
+)
+
+
+def edit(folder, path, old, new):
+    file = folder / "mcvi" / path
+    assert old in file.read_text()
+    file.write_text(file.read_text().replace(old, new))
+
+
+def test_a_changed_family_is_compiled_anew_and_no_other(copy):
+    laplace, normal = FAMILIES.format("Laplace"), FAMILIES.format("Normal")
+    (before, _), _ = run(copy, laplace), run(copy, normal)
+    edit(copy, "distributions/laplace.py", "import numpy as np", "import numpy as np  # A comment.")
+    assert run(copy, laplace) == [before, "0"]
+    edit(copy, "distributions/laplace.py", "log_peak - abs(", "log_peak - 2.0 * abs(")
+    after, compiled = run(copy, laplace)
+    assert (after != before, int(compiled) > 0) == (True, True)
+    assert run(copy, normal)[1] == "0"
+
+
+def test_the_compiler_is_a_part_of_what_code_is_made_from(copy):
+    normal = FAMILIES.format("Normal")
+    run(copy, normal)
+    edit(copy, "_kernels/compiler/intrinsics.py", "import Any", "import Any  # Changed.")
+    assert int(run(copy, normal)[1]) > 0
 
 
 USES = {
@@ -162,22 +200,9 @@ print(isclose(Bernoulli(probs=0.25).log_prob(1.0), log(0.25)))
     assert run(copy, script) == ["True", "True"]
 
 
-def test_processes_that_compile_at_once_do_not_take_each_others_code(copy):
-    factory = """
+TWO = """
 import numpy as np
 from mcvi._kernels.compiler.elementwise import elementwise
-from mcvi._kernels.compiler.jit import scalar
-from mcvi._kernels.probe_pair import one, ten
-
-def answers():
-    out = np.empty((2, 1))
-    for function, row in zip((one, ten), out):
-        elementwise(function, 1)(np.ones(1), np.zeros((1, 1)), row)
-    return out[:, 0]
-"""
-    (copy / "factory.py").write_text(factory)
-    (copy / "mcvi" / "_kernels" / "probe_pair.py").write_text(
-        """
 from mcvi._kernels.compiler.jit import scalar
 
 @scalar
@@ -187,30 +212,73 @@ def one(x, constants):
 @scalar
 def ten(x, constants):
     return x + 10.0
+
+for function in (one, ten):
+    out = np.empty(1)
+    elementwise(function, 1)(np.ones(1), np.zeros((1, 1)), out)
+    print(out[0])
 """
-    )
-    # Neither has seen the other's index, and the first writes its code last: the order that two processes may have.
-    race = """
-import factory
-from numba.core.caching import IndexDataCacheFile as File
-write, held = File._save_data, []
-File._load_index = lambda self: {}
-File._save_data = lambda self, name, data: write(self, name, data) if held else held.append((self, name, data))
-factory.answers()
-write(*held[0])
-"""
-    run(copy, race)
-    assert run(copy, "import factory; print(*factory.answers())") == ["2.0", "11.0"]
 
 
-def test_a_place_where_nothing_can_be_written_is_worked_without_a_cache(copy):
+def test_code_in_the_file_of_another_kernel_is_not_taken(copy):
+    assert run(copy, TWO) == ["2.0", "11.0"]
+    first, second = (copy / "mcvi").rglob("*elementwise.elementwise*.nbc")
+    contents = first.read_bytes(), second.read_bytes()
+    first.write_bytes(contents[1])
+    second.write_bytes(contents[0])
+    assert run(copy, TWO) == ["2.0", "11.0"]
+
+
+def damaged(contents):
+    middle = len(contents) // 2
+    garbled = contents[:middle] + bytes([contents[middle] ^ 1]) + contents[middle + 1 :]
+    return {"empty": b"", "truncated": contents[:middle], "a header only": contents[:64], "one bit": garbled}
+
+
+@pytest.mark.parametrize("kind", damaged(b"12"))
+def test_a_damaged_file_is_compiled_anew_and_replaced(copy, kind):
+    script = counted("import numpy as np", "from mcvi._kernels.probe import salted", "print(salted(np.ones(1)))")
+    run(copy, script)
+    for file in (copy / "mcvi").rglob("*.nbc"):
+        file.write_bytes(damaged(file.read_bytes())[kind])
+    answer, compiled = run(copy, script)
+    assert (answer, int(compiled) > 0) == ("4.0", True)
+    assert run(copy, script) == ["4.0", "0"]
+
+
+WARNED = """
+import warnings
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    {body}
+    print(len(caught), *{{w.category.__name__ for w in caught}})
+    print("NUMBA_CACHE_DIR" in str(caught[0].message) if caught else "")
+"""
+TWO_KERNELS = "; ".join(
+    (SALTED, "from mcvi._kernels.sums.rows import group_sums", "group_sums(np.ones(2), np.ones(2))")
+)
+
+
+def test_where_nothing_can_be_written_one_warning_says_so(copy):
     # Permissions do not stop an administrator; a file where the folder should be, and a home that is no folder, do.
     for folder in [copy / "mcvi", *(path for path in (copy / "mcvi").rglob("*") if path.is_dir())]:
         (folder / "__pycache__").write_text("")
     nowhere = {"HOME": os.devnull, "PYTHONDONTWRITEBYTECODE": "1"}
     inherited = {name: "" for name in ("XDG_CACHE_HOME", "LOCALAPPDATA") if name in os.environ}
-    script = f"{SALTED}\nprint(type(salted._cache).__name__)"
-    assert run(copy, script, **nowhere, **inherited) == ["4.0", "NullCache"]
+    script = WARNED.format(body=TWO_KERNELS)
+    assert run(copy, script, **nowhere, **inherited) == ["4.0", "1", "RuntimeWarning", "True"]
+
+
+def test_a_full_disk_costs_a_warning_and_no_answer(copy):
+    full = "import pathlib, errno\ndef refuse(*_): raise OSError(errno.ENOSPC, 'No space left on device')\n"
+    full += "pathlib.Path.write_bytes = refuse\n"
+    assert run(copy, full + WARNED.format(body=TWO_KERNELS)) == ["4.0", "1", "RuntimeWarning", "True"]
+    assert not [file for file in (copy / "mcvi").rglob("*.nbc*")]
+
+
+def test_kernels_are_compiled_where_a_users_own_functions_are_not(copy):
+    script = "import numba, numpy as np\nprint(type(numba.njit(lambda x: x)).__name__)\n" + SALTED
+    assert run(copy, script, NUMBA_DISABLE_JIT="1") == ["function", "4.0"]
 
 
 def test_a_folder_of_the_users_choice_holds_the_cache(copy):
