@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from mcvi._kernels.draws.noise import normals, round_to_float32, uniforms
+from mcvi._kernels.draws.seeds import hashed_seed
 from mcvi._typing import Array, FloatArray, RNGLike
 
 __all__ = ["STREAM_VERSION", "Key", "as_key", "generator", "standard_normals", "standard_uniforms", "tile_rows"]
@@ -40,7 +41,9 @@ class Key:
 
     def child(self, index: int) -> "Key":
         """Return the key of the `index`-th sub-stream, which shares no draw with this stream or its other children."""
-        return _of_seed(np.random.SeedSequence((self.value, index)))
+        if index < 0:
+            raise ValueError(f"Key.child: index must be a non-negative integer; got {index}.")
+        return _of_words(_words(self.value) + _words(int(index)))
 
     def __repr__(self) -> str:
         return f"Key(0x{self.value:032x})"
@@ -56,9 +59,20 @@ def _fresh_key() -> Key:
     return Key(int.from_bytes(os.urandom(16), "little"))
 
 
+def _words(number: int) -> bytes:
+    """Return a number as 32-bit words, lowest first."""
+    return number.to_bytes(4 * max(1, -(-number.bit_length() // 32)), "little")
+
+
+def _of_words(words: bytes) -> Key:
+    """Return the key that NumPy's SeedSequence would give for these words."""
+    low, high = hashed_seed(np.frombuffer(words, "<u4"))
+    return Key(int(low) | int(high) << 64)
+
+
 @lru_cache(maxsize=256)
 def _of_int(seed: int) -> Key:
-    return _of_seed(np.random.SeedSequence(seed))
+    return _of_words(_words(seed))
 
 
 def as_key(rng: RNGLike) -> Key:
