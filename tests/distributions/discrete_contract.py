@@ -14,7 +14,6 @@ class DiscreteContract(Contract):
 
     #: Largest relative error of a closed form, compared with a sum over `counts`.
     sum_tolerance = 1e-12
-    has_fisher = True
     outside = [-1.0, -0.5, 0.5, 1.5, np.inf, -np.inf]
 
     @staticmethod
@@ -33,28 +32,28 @@ class DiscreteContract(Contract):
 
     def test_closed_forms_are_the_sums(self, q):
         mean = self.expect(q, lambda k: k)
-        assert q.mean() == pytest.approx(mean, rel=self.sum_tolerance)
-        assert q.variance() == pytest.approx(self.expect(q, lambda k: (k - mean) ** 2), rel=self.sum_tolerance)
-        if self.has_entropy:
+        if self.has("mean"):
+            assert q.mean() == pytest.approx(mean, rel=self.sum_tolerance)
+        if self.has("variance"):
+            assert q.variance() == pytest.approx(self.expect(q, lambda k: (k - mean) ** 2), rel=self.sum_tolerance)
+        if self.has("entropy"):
             assert q.entropy() == pytest.approx(-self.expect(q, q.log_prob), rel=self.sum_tolerance)
-        else:
-            with pytest.raises(NotImplementedError, match=f"{self.family.__name__} has no closed-form entropy"):
-                q.entropy()
 
     def test_fisher_is_the_second_moment_of_the_score(self, q):
-        if not self.has_fisher:
-            with pytest.raises(NotImplementedError, match="Fisher"):
-                q.fisher()
-            return
-        (name,) = q.parameters
-        moment = self.expect(q, lambda k: q.score(k)[name] ** 2)
-        np.testing.assert_allclose(q.fisher(), [[moment]], rtol=1e-11)
+        if self.has("fisher"):
+            names = list(q.parameters)
+            moments = [
+                [self.expect(q, lambda k, a=a, b=b: q.score(k)[a] * q.score(k)[b]) for b in names] for a in names
+            ]
+            np.testing.assert_allclose(q.fisher(), moments, rtol=1e-11)
 
     def test_nothing_is_more_probable_than_the_mode(self, q):
-        # Two neighbours may be equally probable, but for rounding.
-        assert np.all(q.log_prob(q.mode()) >= q.log_prob(self.counts(q)) - 1e-14)
+        if self.has("mode"):  # two neighbours may be equally probable, but for rounding
+            assert np.all(q.log_prob(q.mode()) >= q.log_prob(self.counts(q)) - 1e-14)
 
     def test_cdf_is_the_running_sum(self, q):
+        if not self.has("cdf"):
+            return
         k = self.counts(q)
         p = np.exp(q.log_prob(k))
         below = np.cumsum(p)
@@ -68,6 +67,8 @@ class DiscreteContract(Contract):
         np.testing.assert_array_equal(q.cdf(k[:5] + 0.5), q.cdf(k[:5]))
 
     def test_cdf_at_the_ends(self, q):
+        if not self.has("cdf"):
+            return
         ends = [-np.inf, -1.0, -1e-300, np.inf, np.nan]
         np.testing.assert_array_equal(q.cdf(ends), [0.0, 0.0, 0.0, 1.0, np.nan])
         np.testing.assert_array_equal(q.survival_function(ends), [1.0, 1.0, 1.0, 0.0, np.nan])
@@ -75,6 +76,8 @@ class DiscreteContract(Contract):
         np.testing.assert_array_equal(q.log_survival_function(ends), [0.0, 0.0, 0.0, -np.inf, np.nan])
 
     def test_quantile_is_the_smallest_count_that_the_cdf_allows(self, q):
+        if not self.has("cdf", "quantile"):
+            return
         p = np.array([1e-12, 0.1, 0.5, 0.9, 0.999, 1.0 - 1e-12])
         k = q.quantile(p)
         assert np.all(q.cdf(k) >= p)
@@ -86,11 +89,16 @@ class DiscreteContract(Contract):
         assert np.isnan(q.quantile([-0.1, 1.1, np.nan])).all()
 
     def test_draws_follow_the_cdf(self, q):
-        """The band of Dvoretzky, Kiefer, Wolfowitz and Massart; it sees any cdf that is off by 0.01 somewhere."""
+        """The band of Dvoretzky, Kiefer, Wolfowitz and Massart; it sees any cdf that is off by 0.01 somewhere.
+
+        Without a cdf the sum of the probabilities stands for it.
+        """
         drawn = q.sample(DRAWS, rng=9)
         assert drawn.dtype == np.int64
         frequency = np.cumsum(np.bincount(drawn)) / DRAWS
-        distance = np.max(abs(frequency - q.cdf(np.arange(frequency.size))))
+        counts = np.arange(float(frequency.size))
+        expected = q.cdf(counts) if self.has("cdf") else np.cumsum(np.exp(q.log_prob(counts)))
+        distance = np.max(abs(frequency - expected))
         assert distance < np.sqrt(np.log(2 / FALSE_FAIL) / (2 * DRAWS))
 
     def test_no_draw_is_impossible(self, q):
@@ -98,11 +106,10 @@ class DiscreteContract(Contract):
 
     def test_draws_are_floats_while_autograd_traces_and_have_no_derivative(self, q):
         name = list(q.parameters)[-1]
-        others = {k: v for k, v in q.parameters.items() if k != name}
         seen = []
 
         def drawn(v):
-            z = self.family(**others, **{name: v}).sample(50, rng=11)
+            z = self.of(q, name, v).sample(50, rng=11)
             seen.append(z)
             return anp.sum(z) + 0.0 * v
 
@@ -114,14 +121,15 @@ class DiscreteContract(Contract):
 
     def test_cdf_and_entropy_can_be_differentiated(self, q):
         name = list(q.parameters)[-1]
-        others = {k: v for k, v in q.parameters.items() if k != name}
         at = float(q.parameters[name])
         k = np.array([-1.0, 0.0, float(q.mode()), float(q.mode()) + 2.5, np.inf])
-        functions = [lambda v: anp.sum(self.family(**others, **{name: v}).cdf(k))]
-        functions.append(lambda v: anp.sum(self.family(**others, **{name: v}).survival_function(k) * np.arange(5.0)))
-        functions.append(lambda v: anp.sum(self.family(**others, **{name: v}).log_cdf(k[2:])))
-        if self.has_entropy:
-            functions.append(lambda v: self.family(**others, **{name: v}).entropy())
+        functions = []
+        if self.has("cdf"):
+            functions.append(lambda v: anp.sum(self.of(q, name, v).cdf(k)))
+            functions.append(lambda v: anp.sum(self.of(q, name, v).survival_function(k) * np.arange(5.0)))
+            functions.append(lambda v: anp.sum(self.of(q, name, v).log_cdf(k[2:])))
+        if self.has("entropy"):
+            functions.append(lambda v: self.of(q, name, v).entropy())
         for f in functions:
             step = 1e-5 * max(abs(at), 0.1)
             assert grad(f)(at) == pytest.approx((f(at + step) - f(at - step)) / (2 * step), rel=1e-6, abs=1e-8)

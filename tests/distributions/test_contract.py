@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from mcvi.distributions import Laplace
+from mcvi.distributions import Laplace, StudentT
 from mcvi.random import Key
-from tests.distributions import test_laplace
+from tests.distributions.test_laplace import TestLaplace
+from tests.distributions.test_student_t import TestStudentT
 
-CONTRACT = test_laplace.TestLaplace
+CONTRACT, STUDENT = TestLaplace, TestStudentT
+del TestLaplace, TestStudentT  # or they would be collected here as well
 LOC, SCALE = 1.0, 2.0
 
 
@@ -51,6 +53,14 @@ class WrongScore(Laplace):
         return scores | {"scale": scores["scale"] + 1e-8}
 
 
+class ScoreOfManyDegrees(StudentT):
+    """The difference of digamma functions as it stands: right to 1e-16, which is the size of the score at df = 1e8."""
+
+    def score(self, value):
+        scores = super().score(value)
+        return scores | {"df": scores["df"] + 1e-17}
+
+
 class WrongEntropy(Laplace):
     def _entropy(self):
         return super()._entropy() + 1e-7
@@ -86,6 +96,7 @@ FAULTS = [
     (RepeatedBlocks, "test_draws_are_the_same_however_they_are_cut"),
     (DeafToItsKey, "test_streams_of_different_keys_differ"),
     (WrongScore, "test_score_is_the_derivative_of_the_log_density"),
+    (WrongScore, "test_score_is_right_on_the_hard_grid"),
     (WrongScore, "test_autograd_takes_the_score"),
     (WrongEntropy, "test_closed_forms_are_the_integrals"),
     (WrongVariance, "test_closed_forms_are_the_integrals"),
@@ -97,11 +108,21 @@ FAULTS = [
 
 def run(family, name):
     contract = CONTRACT()
-    contract.family = family
-    contract.grid = [(family(LOC, SCALE), test_laplace.POINTS)]
+    contract.family, contract.hard = family, {"loc": [LOC], "scale": [SCALE]}
     test = getattr(contract, name)
     with np.errstate(all="ignore"):
         test(family(LOC, SCALE)) if "grid" not in name else test()
+
+
+def test_a_score_without_digits_is_seen_where_the_score_is_small():
+    contract = STUDENT()
+    for family, seen in ((StudentT, False), (ScoreOfManyDegrees, True)):
+        contract.family, contract.grid = family, [(family(1e8, 0.0, 1.0), [3.0])]
+        if seen:
+            with pytest.raises(AssertionError, match=r"score in df at 3\.0 is"):
+                contract.test_score_is_right_on_the_hard_grid()
+        else:
+            contract.test_score_is_right_on_the_hard_grid()
 
 
 @pytest.mark.parametrize(("family", "name"), FAULTS, ids=lambda case: getattr(case, "__name__", case))

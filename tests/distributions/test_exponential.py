@@ -6,23 +6,21 @@ import numpy as np
 from mcvi.distributions import Exponential
 from tests.distributions.contract import ContinuousContract
 
-POINTS = [0.0, -0.0, 5e-324, 1e-300, 1.0, 8.0, 40.0, 1e150, 1e300, np.inf, -5e-324, -1.0, -np.inf, np.nan]
-
 
 class TestExponential(ContinuousContract):
     family = Exponential
     instances = [Exponential(1.0), Exponential(0.02), Exponential(300.0)]
-    grid = [(Exponential(rate), POINTS) for rate in (1e-300, 1e-8, 0.5, 1.0, 2.0, 1e8, 1e300)]
-    outside = [-5e-324, -1.0, -np.inf]
-    tails = [
-        (Exponential(2.0), x, (-mpmath.expm1(-2 * mpmath.mpf(x)), mpmath.exp(-2 * mpmath.mpf(x))))
-        for x in (1e-300, 1e-9, 0.3, 0.4, 20.0, 350.0)
-    ]
+    hard = {"rate": (1e-300, 1e-8, 0.5, 1.0, 2.0, 1e8, 1e300)}
+    tails = [(Exponential(2.0), x) for x in (1e-300, 1e-9, 0.3, 0.4, 20.0, 350.0)]
     bad = [({"rate": 0.0}, "Exponential: rate must be positive and finite; got 0.0.")]
 
     @staticmethod
     def support(q):
         return 0.0, np.inf
+
+    @staticmethod
+    def cdf_reference(x, rate):
+        return -mpmath.expm1(-rate * x), mpmath.exp(-rate * x)
 
     @staticmethod
     def reference(x, rate):

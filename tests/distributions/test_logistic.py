@@ -6,24 +6,21 @@ import numpy as np
 from mcvi.distributions import Logistic
 from tests.distributions.contract import ContinuousContract
 
-POINTS = [0.0, -0.0, 5e-324, -1e-300, 1.0, -8.0, 40.0, 1e150, -1e300, np.inf, -np.inf, np.nan]
-
-
-def sigmoid(x):
-    return 1 / (1 + mpmath.exp(-mpmath.mpf(x)))
-
 
 class TestLogistic(ContinuousContract):
     family = Logistic
     instances = [Logistic(0.0, 1.0), Logistic(-3.0, 0.25), Logistic(1e4, 500.0)]
-    grid = [
-        (Logistic(loc, scale), POINTS) for loc in (-1e8, 0.0, 0.5) for scale in (1e-300, 1e-8, 0.5, 1.0, 1e8, 1e300)
-    ]
-    tails = [(Logistic(0.0, 1.0), x, (sigmoid(x), sigmoid(-x))) for x in (-700.0, -36.0, -1e-9, 0.0, 1.0, 40.0, 700.0)]
+    hard = {"loc": (-1e8, 0.0, 0.5), "scale": (1e-300, 1e-8, 0.5, 1.0, 1e8, 1e300)}
+    tails = [(Logistic(0.0, 1.0), x) for x in (-700.0, -36.0, -1e-9, 0.0, 1.0, 40.0, 700.0)]
     bad = [
         ({"loc": np.nan, "scale": 1.0}, "Logistic: loc must be finite; got nan."),
         ({"loc": 0.0, "scale": 0.0}, "Logistic: scale must be positive and finite; got 0.0."),
     ]
+
+    @staticmethod
+    def cdf_reference(x, loc, scale):
+        t = (x - loc) / scale
+        return 1 / (1 + mpmath.exp(-t)), 1 / (1 + mpmath.exp(t))
 
     @staticmethod
     def reference(x, loc, scale):

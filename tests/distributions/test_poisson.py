@@ -21,7 +21,7 @@ class TestPoisson(DiscreteContract):
     grid = [(Poisson(rate), points(rate)) for rate in RATES]
     grid += [(Poisson(log_rate=x), points(min(np.exp(x), 1e12))) for x in (-1e300, -1000.0, -300.0, -1.0, 0.0, 18.0)]
     tolerance = 1e-12  # the rounding of exp(log_rate), times the distance of the count from it
-    has_entropy = False
+    lacks = ("entropy",)
     bad = [
         ({"rate": [1.0, -2.0]}, "Poisson: rate must be non-negative and finite; got -2.0 at index (1,)."),
         ({"rate": 1.0, "log_rate": 0.0}, "Poisson: specify exactly one of rate and log_rate; got both."),
