@@ -1,0 +1,12 @@
+"""What the tests of the console script share."""
+
+import pytest
+
+from tests.cli.running import MODEL
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Return an empty folder with a model of a user's own in it."""
+    (tmp_path / "mymodel.py").write_text(MODEL, encoding="utf-8")
+    return tmp_path
