@@ -71,11 +71,11 @@ def _full_covariance(loc: Any, covariance_matrix: Any) -> Any:
 
 
 def _classes(family: str) -> Callable[..., Any]:
-    def of(logits: Any = None, probs: Any = None) -> Any:
+    def of(logits: Any = None, probs: Any = None, **others: Any) -> Any:
         """The ancestor takes probabilities of any sum, and divides by it."""
         if probs is None:
-            return getattr(distributions, family)(logits=logits)
-        return getattr(distributions, family)(probs=probs / anp.sum(probs, axis=-1, keepdims=True))
+            return getattr(distributions, family)(logits=logits, **others)
+        return getattr(distributions, family)(probs=probs / anp.sum(probs, axis=-1, keepdims=True), **others)
 
     return of
 
@@ -124,6 +124,7 @@ SPELLINGS: dict[str, Callable[..., Any]] = {
     ),
     "Categorical": _classes("Categorical"),
     "OneHotCategorical": _classes("OneHotCategorical"),
+    "Multinomial": _classes("Multinomial"),
     "MultivariateNormalTriL": _lower_triangular,
     "MultivariateNormalFullCovariance": _full_covariance,
     "MultivariateNormalDiagPlusLowRank": _low_rank,

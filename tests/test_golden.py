@@ -41,7 +41,7 @@ LATER_OPERATIONS = {
 }
 LATER_FAMILIES = {
     *("Deterministic", "VectorDeterministic", "Mixture", "MixtureSameFamily", "TransformedDistribution"),
-    *("InverseGamma", "InverseGammaWithSoftplusConcentrationRate", "Multinomial", "DirichletMultinomial"),
+    *("InverseGamma", "InverseGammaWithSoftplusConcentrationRate", "DirichletMultinomial"),
     *("RelaxedBernoulli", "RelaxedOneHotCategorical", "ExpRelaxedOneHotCategorical"),
     *("VectorExponentialDiag", "VectorLaplaceDiag", "VectorSinhArcsinhDiag", "VectorDiffeomixture", "SinhArcsinh"),
     *("WishartCholesky", "WishartFull", "QuantizedDistribution", "PoissonLogNormalQuadratureCompound"),

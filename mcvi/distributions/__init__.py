@@ -12,6 +12,7 @@ from mcvi.distributions.geometric import Geometric
 from mcvi.distributions.independent import Independent
 from mcvi.distributions.laplace import Laplace
 from mcvi.distributions.logistic import Logistic
+from mcvi.distributions.multinomial import Multinomial
 from mcvi.distributions.multivariate_normal_diag import MultivariateNormalDiag
 from mcvi.distributions.multivariate_normal_tril import MultivariateNormalTriL
 from mcvi.distributions.negative_binomial import NegativeBinomial
@@ -34,6 +35,7 @@ __all__ = [
     "Independent",
     "Laplace",
     "Logistic",
+    "Multinomial",
     "MultivariateNormalDiag",
     "MultivariateNormalTriL",
     "NegativeBinomial",

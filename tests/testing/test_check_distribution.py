@@ -25,6 +25,7 @@ RIGHT = [
     d.OneHotCategorical(logits=[0.0, 1.0, -1.0]),
     d.Geometric(probs=0.01),
     d.NegativeBinomial(2.5, probs=0.5),
+    d.Multinomial(6, probs=[0.2, 0.3, 0.5]),
     d.Poisson([0.0, 3.0, 1e6]),
     d.Dirichlet([0.5, 1.0, 2.0]),
     d.MultivariateNormalDiag(np.zeros(3), [1.0, 2.0, 3.0]),

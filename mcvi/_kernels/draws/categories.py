@@ -50,11 +50,18 @@ def log_softmax(logits: Any, out: Any) -> None:
 
 @kernel
 def log_normalised(probs: Any, out: Any) -> None:
-    """Set the rows of `out` to ``log(probs / sum(probs))``, for rows that sum nearly to one."""
+    """Set the rows of `out` to ``log(probs / sum(probs))``, for rows that sum nearly to one.
+
+    That of a large probability comes from the sum of the others, which is small: near 1 a probability has no digits.
+    """
     for r in range(probs.shape[0]):
-        log_total = log(_total(probs[r]))
+        log_total, large = log(_total(probs[r])), -1
         for k in range(probs.shape[1]):
             out[r, k] = log(probs[r, k]) - log_total
+            large = k if probs[r, k] > 0.5 else large
+        if large >= 0:
+            others = _total(probs[r, :large]) + _total(probs[r, large + 1 :])
+            out[r, large] = 0.0 - log1p(others / probs[r, large])
 
 
 @kernel

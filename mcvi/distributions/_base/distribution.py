@@ -258,7 +258,7 @@ class Distribution:
         return family._weighted_score(self.untraced, np.asarray(value), weights)
 
     def _weighted_score(self, value: Any, weights: Any) -> dict[str, Any]:
-        given = {name: held for name, held in self.parameters.items() if np.asarray(held).dtype.kind == "f"}
+        given = {name: held for name, held in self.parameters.items() if self._has_derivative_in(name)}
         if not given:
             raise self._lacks("a score: none of its parameters is an array of floats", "")
 
@@ -267,6 +267,11 @@ class Distribution:
 
         pull_back, answer = make_vjp(log_prob, tuple(range(len(given))))(*given.values())
         return dict(zip(given, pull_back(np.broadcast_to(weights, np.shape(answer))), strict=True))
+
+    def _has_derivative_in(self, name: str) -> bool:
+        """Tell whether the log density has a derivative in a parameter: not in whole numbers or what is no array."""
+        rule = self.constraints.get(name)
+        return np.asarray(self.parameters[name]).dtype.kind == "f" and not (rule is not None and rule.discrete)
 
     @classmethod
     def differentiates_by(cls, method: str) -> bool:

@@ -1,6 +1,5 @@
 """Families of vectors: shapes, blocks of draws and derivatives, from a few functions of arrays."""
 
-from collections.abc import Mapping
 from functools import cached_property
 from math import prod
 from typing import Any, ClassVar
@@ -10,7 +9,6 @@ import numpy as np
 from mcvi._autograd import is_traced, masked_product, once_differentiable, value_of
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.alternatives import keep_given
-from mcvi.distributions._base.constraints import Constraint
 from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE, Distribution
 from mcvi.distributions._base.vectors import Members, batch_of, event_value
 from mcvi.random import Key
@@ -21,7 +19,8 @@ __all__ = ["VectorFamily"]
 class VectorFamily(Distribution):
     """A family whose parameters are vectors or matrices, and whose events usually are.
 
-    A subclass names its parameters as fields, says in `constraints` what each must be, and gives
+    A subclass names its parameters as fields, says in `constraints` what each must be (and with that, how many of its
+    last axes belong to the event), and gives
 
     ``_fill(key, first, out)``
         draws from number `first` of the stream `key` on, into ``out``, ``(draws * members, *event_shape)``;
@@ -36,8 +35,6 @@ class VectorFamily(Distribution):
     two.
     """
 
-    #: What each parameter must be; a constraint also says how many of its last axes belong to the event.
-    constraints: ClassVar[Mapping[str, Constraint]]
     #: Alternative parameters, of which exactly one is given.
     _one_of: ClassVar[tuple[str, ...]] = ()
     _densities = ("log_prob", "_log_prob", "_density")

@@ -33,7 +33,7 @@ def batch_of(owner: str, **batches: tuple[tuple[int, ...], tuple[int, ...]]) -> 
 
     Each is given as ``name=(shape, event)``: the shape of the parameter, and the part of it that is the event.
     """
-    sizes = {event[-1] for _, event in batches.values()}
+    sizes = {event[-1] for _, event in batches.values() if event}
     try:
         if len(sizes) > 1:
             raise ValueError
