@@ -6,7 +6,16 @@ import pytest
 from autograd import grad
 from mpmath import mpf
 
-from mcvi.distributions import Bernoulli, Binomial, Geometric, NegativeBinomial, Poisson
+from mcvi.distributions import (
+    Bernoulli,
+    Binomial,
+    Categorical,
+    Geometric,
+    Multinomial,
+    NegativeBinomial,
+    OneHotCategorical,
+    Poisson,
+)
 from mcvi.divergences import kl_divergence
 
 
@@ -167,3 +176,19 @@ def test_derivatives_of_poissons_are_those_of_the_textbook():
         rates = np.log(2.0), np.log(3.0)
         ours = grad(lambda *v: kl_divergence(Poisson(log_rate=v[0]), Poisson(log_rate=v[1])), i)(*rates)
         assert ours == pytest.approx(slope * (2.0, 3.0)[i], rel=1e-13)
+
+
+def test_multinomials_diverge_as_their_trials_do():
+    p, q = Multinomial([5, 5, 0], probs=[0.2, 0.3, 0.5]), Multinomial([5, 4, 0], probs=[0.5, 0.5, 0.0])
+    one = Categorical(probs=[0.2, 0.3, 0.5])
+    np.testing.assert_array_equal(kl_divergence(p, q).value, [np.inf, np.inf, 0.0])
+    logits = np.array([0.1, -1.0, 2.0])
+    finite = Multinomial([5, 4, 0], logits=logits)
+    expected = 5 * kl_divergence(one, Categorical(logits=logits)).value
+    np.testing.assert_allclose(kl_divergence(p, finite).value, [expected, np.inf, 0.0], rtol=1e-14)
+    slope = grad(lambda x: kl_divergence(Multinomial(5, probs=[0.2, 0.3, 0.5]), Multinomial(5, logits=x)))(logits)
+    np.testing.assert_allclose(slope, 5 * (Categorical(logits=logits).probs - [0.2, 0.3, 0.5]), rtol=1e-12)
+    with pytest.raises(ValueError, match="p and q must have the same number of categories; got 3 and 2."):
+        kl_divergence(Multinomial(5, probs=[0.2, 0.3, 0.5]), Multinomial(5, probs=[0.5, 0.5]))
+    with pytest.raises(NotImplementedError, match="no closed-form KL for"):
+        kl_divergence(Multinomial(1, probs=[0.2, 0.3, 0.5]), OneHotCategorical(probs=[0.2, 0.3, 0.5]))
