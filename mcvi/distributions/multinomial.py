@@ -218,8 +218,6 @@ def _log_poisson_at_its_mean(n: FloatArray) -> FloatArray:
 @register_kl(Multinomial, Multinomial)
 def kl_multinomial_multinomial(p: Multinomial, q: Multinomial) -> Any:
     """Return that of one trial, times the number of trials; inf where these numbers differ."""
-    if p._size != q._size:
-        raise ValueError(f"p and q must have the same number of categories; got {p._size} and {q._size}.")
     one = anp.sum(relative_entropy(p._log_probabilities, q._log_probabilities), axis=-1)
     n = value_of(p.total_count)
     some = n > 0
