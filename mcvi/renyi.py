@@ -200,8 +200,10 @@ def renyi_alpha(step: float, decay_time: float, alpha_min: float, alpha_max: flo
 def _order(alpha: Any, draws: Draws) -> tuple[Any, tuple[int, ...] | None]:
     """Return a checked order, and the shape to which its bound is repeated: None where the order differs by draw."""
     alpha = _checks.order(alpha)
+    if type(alpha) is float:
+        return alpha, ()
     held = value_of(alpha)
-    shape = () if type(held) is float else np.shape(held)
+    shape = np.shape(held)
     if len(shape) <= len(draws.batch_shape):
         _checks.broadcasts_to(shape, draws.batch_shape, "alpha", "q.batch_shape")
         return alpha, ()

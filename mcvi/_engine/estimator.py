@@ -8,6 +8,8 @@ from concurrent.futures import Executor
 from dataclasses import replace
 from typing import Any, ClassVar, NamedTuple
 
+import numpy as np
+
 from mcvi import _checks
 from mcvi._engine.by_block import Blocks
 from mcvi._engine.draws import Draws, Traced
@@ -120,6 +122,11 @@ class OfLogWeights(Estimand):
         """The weights."""
         return (self.weight,)
 
+    @property
+    def is_traced(self) -> bool:
+        """True if autograd is known to trace a parameter, before anything is evaluated."""
+        return self.weight.is_traced
+
     def powers(self, batch_shape: tuple[int, ...]) -> Sums:
         """Return the sums that are wanted."""
         raise NotImplementedError
@@ -166,14 +173,15 @@ def estimate(
 def _estimate_of(draws: Draws, reading: Reading, method: str) -> Estimate:
     """Give the columns the shape of the batch, and the results the dtype of `q`."""
     wanted, dtype = draws.batch_shape if reading.shape is None else reading.shape, draws.dtype
+    single = dtype != np.float64
     # Draws that were given may have been given twice.
     axes = () if draws.z is not None else tuple(range(reading.batch_axis, reading.batch_axis + len(draws.batch_shape)))
 
     def shaped(columns: Any) -> Any:
         if columns is None:
             return None
-        columns = columns.astype(dtype, copy=False)
-        # A small n has no microsecond to spare for reshaping an array of one number.
+        # A small n has no microsecond to spare for casting and reshaping an array of one number.
+        columns = columns.astype(dtype) if single else columns
         return columns[0] if wanted == () else columns.reshape(wanted)
 
     return Estimate(
