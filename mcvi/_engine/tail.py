@@ -84,6 +84,8 @@ class Tail:
     def khat_of_powers(self, columns: Any, power: FloatArray) -> FloatArray:
         """Return the k-hats of some columns' weights raised to powers above 0, one a column."""
         keep = kept_length(self.total)
+        if not power.size:
+            return np.empty(0)
         # Exactly as many as belong: how many more were kept depends on how the work was cut.
         largest = np.partition(self.values[columns], -keep, axis=1)[:, -keep:] * power[:, None]
         return np.atleast_1d(khat_of_tail(np.sort(largest, axis=1).T, self.total))
@@ -126,7 +128,7 @@ class TailBuilder:
         self.values = np.empty((len(signs), columns, room))
         self.sizes = np.zeros((len(signs), columns), np.int64)
         if floors is None:
-            self.floors = np.full((len(signs), columns), -np.inf) if columns > 1 else _NO_FLOORS[: len(signs)].copy()
+            self.floors = np.full((len(signs), columns), -np.inf) if columns != 1 else _NO_FLOORS[: len(signs)].copy()
         else:
             self.floors = floors.reshape(len(signs), columns).copy()
 
