@@ -1,5 +1,6 @@
 """The problems with a known answer: their densities, and the answers."""
 
+import copy
 import pickle
 
 import autograd
@@ -105,8 +106,8 @@ def test_the_log_joints_can_be_differentiated_and_sent_away():
         step = 1e-6 * np.eye(problem.dim)
         numeric = (problem.log_joint(z + step) - problem.log_joint(z - step)) / 2e-6
         np.testing.assert_allclose(gradient, numeric, rtol=1e-6, atol=1e-7)
-        copy = pickle.loads(pickle.dumps(problem.log_joint))
-        np.testing.assert_array_equal(copy(z[None]), problem.log_joint(z[None]))
+        again = pickle.loads(pickle.dumps(problem.log_joint))
+        np.testing.assert_array_equal(again(z[None]), problem.log_joint(z[None]))
 
 
 def test_a_tau_beyond_every_number_has_density_zero_and_no_warning():
@@ -160,3 +161,22 @@ def test_data_and_source_are_stated_and_cannot_be_changed():
         schools.data["y"][0] = 0.0
     with pytest.raises(ValueError, match="dim must be a positive integer"):
         gaussian(0)
+
+
+@pytest.mark.parametrize(
+    "send", [lambda problem: pickle.loads(pickle.dumps(problem)), copy.deepcopy], ids=["pickle", "copy"]
+)
+@pytest.mark.parametrize("problem", [eight_schools(), gaussian(3)], ids=["eight schools", "gaussian"])
+def test_a_problem_that_was_sent_away_is_the_same_and_cannot_be_changed_either(problem, send):
+    sent = send(problem)
+    assert (sent.name, sent.log_evidence, sent.coordinates) == (problem.name, problem.log_evidence, problem.coordinates)
+    z = np.full((1, problem.dim), 0.3)
+    np.testing.assert_array_equal(sent.log_joint(z), problem.log_joint(z))
+    for name, q in problem.proposals.items():
+        np.testing.assert_array_equal(sent.proposals[name].log_prob(z), q.log_prob(z))
+        np.testing.assert_equal(sent.limits[name](0.0), problem.limits[name](0.0))
+    for array in (*sent.data.values(), sent.posterior_mean, sent.posterior_stddev):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 0.0
+    with pytest.raises(TypeError, match="does not support item assignment"):
+        sent.data["y"] = None

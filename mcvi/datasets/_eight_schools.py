@@ -1,68 +1,20 @@
-"""Problems with a known answer: a log joint density, proposals for it, and the exact log evidence."""
+"""The eight schools."""
 
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
 
-from mcvi import _checks
-from mcvi._typing import FloatArray, LogDensity
+from mcvi._typing import FloatArray
+from mcvi.datasets._problem import Problem
 from mcvi.distributions import Independent, MultivariateNormalDiag, StudentT
 
-__all__ = ["Problem", "eight_schools", "gaussian"]
-
-
-@dataclass(frozen=True, eq=False)
-class Problem:
-    """A posterior distribution whose normaliser is known, and proposals to reach it with.
-
-    Parameters
-    ----------
-    name : str
-        What it is.
-    log_joint : callable
-        The log joint density of latents and data: draws ``(n, dim)`` in, ``(n,)`` out; nats, normalised.
-    dim : int
-        How many latents.
-    log_evidence : float
-        The log of its integral, exact.
-    proposals : mapping
-        Distributions with ``event_shape == (dim,)``, by name.
-    data : mapping
-        What was observed, as read-only arrays by name.
-    coordinates : tuple of str
-        The names of the latents, in order.
-    posterior_mean, posterior_stddev : array ``(dim,)``
-        Of the latents, exact.
-    source, licence : str
-        Where the data come from, and under which licence.
-    limits : mapping
-        For each proposal a function of alpha: the exact value of the Renyi bound, which its estimate reaches as the
-        number of draws grows; nan where none is known.
-    relative_variances : mapping
-        For each proposal a function of alpha: the exact variance of the weights to the power ``1 - alpha``, divided by
-        the square of their mean; nan where none is known.
-    """
-
-    name: str
-    log_joint: LogDensity
-    dim: int
-    log_evidence: float
-    proposals: Mapping[str, Any]
-    data: Mapping[str, FloatArray]
-    coordinates: tuple[str, ...]
-    posterior_mean: FloatArray
-    posterior_stddev: FloatArray
-    source: str
-    licence: str
-    limits: Mapping[str, Callable[[float], float]] = field(repr=False)
-    relative_variances: Mapping[str, Callable[[float], float]] = field(repr=False)
+__all__ = ["eight_schools"]
 
 
 def eight_schools() -> Problem:
@@ -103,32 +55,29 @@ def eight_schools() -> Problem:
     >>> bool(abs(wide.value - schools.log_evidence) < 4 * wide.standard_error)
     True
     """
-    page = json.loads(files("mcvi").joinpath("data/eight_schools.json").read_text(encoding="utf-8"))
+    page = json.loads(files("mcvi.datasets").joinpath("eight_schools.json").read_text(encoding="utf-8"))
     exact, optimum = page["exact"], page["mean_field_optimum"]
     loc, scale = np.array(optimum["loc"]), np.array(optimum["scale_diag"])
-    nothing = MappingProxyType({"mean-field": _unknown, "wide": _unknown})
     known = {0.0: exact["log_evidence"]}
     # -inf: under Student-t tails of log tau, tau**2 and with it -log p has no mean
     of_wide = {**known, 1.0: -math.inf}
     return Problem(
         name="eight schools",
-        log_joint=_EightSchools(_fixed(page["y"]), _fixed(page["sigma"])),
+        log_joint=_EightSchools(np.array(page["y"]), np.array(page["sigma"])),
         dim=10,
         log_evidence=exact["log_evidence"],
-        proposals=MappingProxyType(
-            {
-                "mean-field": MultivariateNormalDiag(loc, scale),
-                "wide": Independent(StudentT(5.0, loc, _WIDER * scale), 1),
-            }
-        ),
-        data=MappingProxyType({"y": _fixed(page["y"]), "sigma": _fixed(page["sigma"])}),
+        proposals={
+            "mean-field": MultivariateNormalDiag(loc, scale),
+            "wide": Independent(StudentT(5.0, loc, _WIDER * scale), 1),
+        },
+        data={"y": page["y"], "sigma": page["sigma"]},
         coordinates=tuple(exact["coordinates"]),
-        posterior_mean=_fixed(exact["posterior_mean"]),
-        posterior_stddev=_fixed(exact["posterior_stddev"]),
+        posterior_mean=exact["posterior_mean"],
+        posterior_stddev=exact["posterior_stddev"],
         source=page["source"],
         licence=page["licence"],
-        limits=MappingProxyType({"mean-field": _Table({**known, 1.0: optimum["elbo"]}), "wide": _Table(of_wide)}),
-        relative_variances=nothing,
+        limits={"mean-field": _Table({**known, 1.0: optimum["elbo"]}), "wide": _Table(of_wide)},
+        relative_variances={"mean-field": _unknown, "wide": _unknown},
     )
 
 
@@ -155,114 +104,9 @@ class _EightSchools:
         return constant - 0.5 * square + log_prior_tau
 
 
-def gaussian(dim: int = 2) -> Problem:
-    r"""Return a conjugate normal model, for which everything is known in closed form.
-
-    .. math:: z \sim N(0, I_d), \quad x \mid z \sim N(z, I_d), \quad x = (1, \dots, 1)
-
-    The posterior is :math:`N(x/2, I_d/2)` and the evidence :math:`N(x; 0, 2 I_d)`.
-
-    Proposals: ``"wide"`` :math:`N(x/2 + 0.2, 0.8 I_d)`, whose variance 0.8 covers the 0.5 of the posterior, and
-    ``"narrow"`` :math:`N(x/2, 0.2 I_d)`, under which the weights have no variance.
-
-    Parameters
-    ----------
-    dim : int
-        The dimension d.
-
-    Returns
-    -------
-    Problem
-
-    Raises
-    ------
-    TypeError, ValueError
-        `dim` is no positive integer.
-
-    Examples
-    --------
-    >>> import mcvi
-    >>> from mcvi.datasets import gaussian
-    >>> model = gaussian(2)
-    >>> print(round(model.log_evidence, 6))
-    -3.031024
-    >>> elbo = mcvi.elbo_ratio(model.log_joint, model.proposals["wide"], n=10_000, rng=0)
-    >>> bool(abs(elbo.value - model.limits["wide"](1.0)) < 4 * elbo.standard_error)
-    True
-    """
-    d = _checks.draw_count(dim, "dim")
-    log_evidence = d * (-0.5 * math.log(2.0 * math.pi * 2.0) - 0.25)
-    proposals = {"wide": (0.7, 0.8), "narrow": (0.5, 0.2)}
-    powers = {name: _GaussianPowers(d, log_evidence, *found) for name, found in proposals.items()}
-    return Problem(
-        name=f"Gaussian, d = {d}",
-        log_joint=_Gaussian(d),
-        dim=d,
-        log_evidence=log_evidence,
-        proposals=MappingProxyType(
-            {
-                name: MultivariateNormalDiag(np.full(d, loc), np.full(d, math.sqrt(variance)))
-                for name, (loc, variance) in proposals.items()
-            }
-        ),
-        data=MappingProxyType({"x": _fixed([1.0] * d)}),
-        coordinates=tuple(f"z{i + 1}" for i in range(d)),
-        posterior_mean=_fixed([0.5] * d),
-        posterior_stddev=_fixed([math.sqrt(0.5)] * d),
-        source="made for this purpose",
-        licence="BSD-3-Clause",
-        limits=MappingProxyType({name: found.limit for name, found in powers.items()}),
-        relative_variances=MappingProxyType({name: found.relative_variance for name, found in powers.items()}),
-    )
-
-
-@dataclass(frozen=True)
-class _Gaussian:
-    """The log joint density of the conjugate model."""
-
-    dim: int
-
-    def __call__(self, z: Any) -> Any:
-        return -self.dim * math.log(2.0 * math.pi) - 0.5 * anp.sum(z**2 + (z - 1.0) ** 2, axis=-1)
-
-
-@dataclass(frozen=True)
-class _GaussianPowers:
-    """Moments of the weights ``Z N(z; 1/2, 1/2) / N(z; loc, variance)`` in each of `dim` dimensions."""
-
-    dim: int
-    log_evidence: float
-    loc: float
-    variance: float
-
-    def log_moment(self, power: float) -> float:
-        """Return ``log E[w**power]``; inf where there is none."""
-        posterior = 0.5
-        precision = power / posterior + (1.0 - power) / self.variance
-        if precision <= 0.0:
-            return math.inf
-        # the integral of N(z; 1/2, s)^p N(z; loc, v)^(1-p): complete the square
-        width = -0.5 * (power * math.log(posterior) + (1.0 - power) * math.log(self.variance) + math.log(precision))
-        gap = -0.5 * power * (1.0 - power) * (self.loc - 0.5) ** 2 / (posterior * self.variance * precision)
-        return power * self.log_evidence + self.dim * (width + gap)
-
-    def limit(self, alpha: float) -> float:
-        """Return the Renyi bound of order `alpha`."""
-        if alpha == 1.0:
-            ratio = 0.5 / self.variance
-            square = (self.loc - 0.5) ** 2 / 0.5
-            return self.log_evidence - 0.5 * self.dim * (1.0 / ratio - 1.0 + math.log(ratio) + square)
-        return self.log_moment(1.0 - alpha) / (1.0 - alpha)
-
-    def relative_variance(self, alpha: float) -> float:
-        """Return the variance of ``w**(1 - alpha)`` divided by its squared mean."""
-        power = 1.0 - alpha
-        return math.expm1(self.log_moment(2.0 * power) - 2.0 * self.log_moment(power))
-
-
 @dataclass(frozen=True)
 class _Table:
-    """A function that is known at a few orders, and nan elsewhere."""
+    """A function with known values at a few orders, and nan elsewhere."""
 
     known: Mapping[float, float]
 
@@ -271,11 +115,5 @@ class _Table:
 
 
 def _unknown(alpha: float) -> float:
-    """Return nan: this is not known in closed form."""
+    """Return nan: no closed form is known."""
     return math.nan
-
-
-def _fixed(values: Any) -> FloatArray:
-    array = np.array(values, np.float64)
-    array.flags.writeable = False
-    return array
