@@ -73,6 +73,13 @@ def function(value: Any, name: str) -> Callable[..., Any]:
     return value  # type: ignore[no-any-return]
 
 
+def flag(value: Any, name: str) -> bool:
+    """Return `value` as a bool; it must be one."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False; got {value!r}.")
+    return bool(value)
+
+
 def executor(value: Any) -> None:
     """Check that `value` is None or has what every executor of `concurrent.futures` has."""
     if value is not None and not callable(getattr(value, "submit", None)):

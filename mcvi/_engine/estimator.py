@@ -17,6 +17,7 @@ from mcvi._engine.fused import MeanOfWeights, Sums, Sweep
 from mcvi._engine.integrands import Function, Integrand, LogDensity, LogTerm, LogWeight, Values, log_density
 from mcvi._engine.on_tape import importance_mean, log_mean_power, score_term, self_normalized_mean, widened
 from mcvi._engine.paired import Paired, Source, keeping_sources, sources_are_kept
+from mcvi._engine.parallel import fold
 from mcvi._engine.power_sums import Power, Powers, PowerSums, PowerTail, Tails
 from mcvi._engine.run import Task, Total, run
 from mcvi._engine.tail import RepeatedTail
@@ -46,6 +47,7 @@ __all__ = [
     "Total",
     "Values",
     "estimate",
+    "fold",
     "importance_mean",
     "keeping_sources",
     "log_density",

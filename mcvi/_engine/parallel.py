@@ -11,13 +11,13 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-__all__ = ["fold", "reduce_blocks"]
+__all__ = ["FEWEST_BLOCKS", "fold", "reduce_blocks"]
 
 T = TypeVar("T")
 
 # How many blocks make a task: enough that handing it over costs little, few enough that all cores have some to do, and
 # that progress is seen.
-_FEWEST_BLOCKS, _MOST_BLOCKS, _TASKS = 8, 64, 16
+FEWEST_BLOCKS, _MOST_BLOCKS, _TASKS = 8, 64, 16
 
 _pool: ThreadPoolExecutor | None = None
 _inside_task = threading.local()
@@ -47,6 +47,7 @@ def reduce_blocks(
     executor: Executor | None = None,
     hint: Callable[[Any, T], Any] | None = None,
     progress: Callable[[int], None] | None = None,
+    fewest: int = FEWEST_BLOCKS,
 ) -> T:
     """Return the merged results of ``task(first, last, hint)`` over ``range(blocks)``.
 
@@ -64,13 +65,15 @@ def reduce_blocks(
         ``hint(latest hint, result)`` is handed to later tasks; it must not change any answer, only save work.
     progress
         Called in the caller's thread with how many blocks are done.
+    fewest
+        How many blocks make a task at least: a power of two.
     """
-    if executor is None and blocks <= _FEWEST_BLOCKS:  # one task, nothing to merge: no microsecond to spare
+    if executor is None and blocks <= fewest:  # one task, nothing to merge: no microsecond to spare
         result = task(0, blocks, None)
         if progress is not None:
             progress(blocks)
         return result
-    size = _task_size(blocks)
+    size = _task_size(blocks, fewest)
     tasks = -(-blocks // size)
     pool = executor
     if pool is None and threads and tasks > 1 and _cores() > 1 and not getattr(_inside_task, "active", False):
@@ -106,9 +109,9 @@ def reduce_blocks(
     return fold(results())
 
 
-def _task_size(blocks: int) -> int:
+def _task_size(blocks: int, fewest: int) -> int:
     """Return how many blocks make a task: a power of two, so that a task is a subtree."""
-    size = _FEWEST_BLOCKS
+    size = fewest
     while size < _MOST_BLOCKS and blocks >= 2 * size * _TASKS:
         size *= 2
     return size

@@ -1,6 +1,6 @@
 """One pass over the draws: its tasks, on threads or on an executor, and the merging of their results."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from math import prod
@@ -8,9 +8,7 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 
-from mcvi._engine.draws import Draws
-from mcvi._engine.integrands import Integrand
-from mcvi._engine.parallel import reduce_blocks
+from mcvi._engine.parallel import FEWEST_BLOCKS, reduce_blocks
 from mcvi._engine.tail import Tail
 from mcvi._engine.warnings import warn_of_non_finite
 from mcvi._typing import FloatArray
@@ -39,13 +37,53 @@ class Total:
         )
 
 
+class Cut(Protocol):
+    """Draws cut into blocks."""
+
+    @property
+    def n(self) -> int:
+        """How many draws there are."""
+        ...
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks."""
+        ...
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether threads may draw at once."""
+        ...
+
+    def first(self, block: int) -> int:
+        """Return the number of the first draw of a block."""
+        ...
+
+
+class Watched(Protocol):
+    """A function of the draws."""
+
+    @property
+    def name(self) -> str:
+        """Its name in warnings."""
+        ...
+
+    @property
+    def is_compiled(self) -> bool:
+        """Whether threads may call it at once."""
+        ...
+
+
 class Task(Protocol):
     """The work on runs of blocks of draws."""
 
-    draws: Draws
+    @property
+    def draws(self) -> Cut:
+        """The draws."""
+        ...
 
     @property
-    def integrands(self) -> tuple[Integrand, ...]:
+    def integrands(self) -> Sequence[Watched]:
         """The functions that it evaluates."""
         ...
 
@@ -59,11 +97,16 @@ class Task(Protocol):
         ...
 
 
-def run(task: Task, executor: Executor | None = None, progress: Callable[[int, int], Any] | None = None) -> Total:
+def run(
+    task: Task,
+    executor: Executor | None = None,
+    progress: Callable[[int, int], Any] | None = None,
+    fewest: int = FEWEST_BLOCKS,
+) -> Total:
     """Do all blocks, and warn once if the values of some function were nan or +inf.
 
     Threads of our own share the work only where everything is compiled: a user's Python function is never called from
-    two threads at once, unless the user hands over an executor.
+    two threads at once, unless the user hands over an executor. `fewest` blocks make a task at least.
     """
     draws = task.draws
     threads = draws.blocks > 1 and draws.is_compiled and all(function.is_compiled for function in task.integrands)
@@ -74,7 +117,9 @@ def run(task: Task, executor: Executor | None = None, progress: Callable[[int, i
         def report(blocks: int) -> None:
             notify(min(draws.first(blocks), draws.n), draws.n)
 
-    total = reduce_blocks(task, draws.blocks, threads=threads, executor=executor, hint=_raise_floors, progress=report)
+    total = reduce_blocks(
+        task, draws.blocks, threads=threads, executor=executor, hint=_raise_floors, progress=report, fewest=fewest
+    )
     for found in total.non_finite:
         if found.count:
             names = [function.name for function in task.integrands]

@@ -2,6 +2,7 @@
 
 import sys
 from types import FrameType
+from typing import Any
 from warnings import warn
 
 import numpy as np
@@ -17,12 +18,18 @@ def warn_of_non_finite(non_finite: dict[str, NonFinite], values: int) -> None:
     """Warn, once, of all functions some of whose `values` values were nan or +inf."""
     sentences = [
         f"{name} was nan or +inf {found.count} times in {values} values; first at draw {found.first}, "
-        f"z = {np.array2string(found.draw, threshold=8).removesuffix('.')}."
+        f"{_described(found.draw)}."
         for name, found in non_finite.items()
         if found.count
     ]
     if sentences:
         warn(" ".join(sentences), NonFiniteWarning, stacklevel=_outside())
+
+
+def _described(draw: Any) -> str:
+    """Return a draw in words: an array, or arrays by the names of their nodes."""
+    held = draw if isinstance(draw, dict) else {"z": draw}
+    return ", ".join(f"{name} = {np.array2string(z, threshold=8).removesuffix('.')}" for name, z in held.items())
 
 
 def warn_of_zero_weights(log_largest: FloatArray, n: int) -> None:

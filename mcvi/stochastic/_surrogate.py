@@ -1,5 +1,6 @@
 """The surrogate loss: a number whose derivative is an unbiased gradient of the expected losses."""
 
+import warnings
 from collections.abc import Iterable
 from functools import reduce
 from operator import add
@@ -83,6 +84,8 @@ def surrogate_loss(
     if form not in FORMS:
         raise ValueError(f"form must be 'value_preserving' or 'tf1'; got {form!r}.")
     found = collected(sample_losses, stochastic_tensors)
+    for message in found.missing:
+        warnings.warn(message, MissingGradientWarning, stacklevel=2)
     if form == "tf1":
         return reduce(add, found.arrays(), found.total)
     if _needs_higher_derivatives(found):

@@ -1,8 +1,7 @@
 """The score terms of a surrogate loss: the nodes that have one, and the advantage of each."""
 
-import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
 from operator import add
 from typing import Any
@@ -35,6 +34,8 @@ class Term:
         itself (`family`); else ``{"log_prob": ...}``.
     shape : tuple
         The shape of the log probability.
+    loss : array
+        The sum of the losses downstream.
     advantage : array or None
         Shaped like a loss; None where a caller's estimator made the whole term, which is then the `log_prob`.
     """
@@ -42,8 +43,34 @@ class Term:
     node: Any
     inputs: dict[str, Any]
     shape: tuple[int, ...]
+    loss: Any
     advantage: Any
     family: Distribution | None = None
+
+    @property
+    def draws_in_front(self) -> bool:
+        """Whether the draws are an axis of the value alone, so that some of them have the same distribution."""
+        q = self.node.distribution
+        return len(self.shape) > 0 and np.ndim(value_of(self.node)) > len(q.batch_shape) + len(q.event_shape)
+
+    def second_order(self) -> "Term | None":
+        """Return the term that has the estimator's second-order advantage, where it has one."""
+        advantage_fn = getattr(estimator_of(self.node), "second_order", None)
+        return None if advantage_fn is None else replace(self, advantage=advantage_fn(self.loss))
+
+    @property
+    def of_losses(self) -> bool:
+        """Whether the advantages have to be taken anew where some draws are left out."""
+        return getattr(estimator_of(self.node), "of_losses", False)
+
+    def without(self, rows: slice) -> "Term":
+        """Return the term of the other draws."""
+        if not self.of_losses:
+            return self
+        others = np.delete(np.arange(len(self.loss)), rows)
+        advantage = np.zeros(np.shape(self.loss))
+        advantage[others] = estimator_of(self.node).advantage(self.node, self.loss[others])
+        return replace(self, advantage=advantage)
 
     def pull_back(self, g: Any) -> dict[str, Any]:
         """Return the derivative of ``sum(g * term)`` in each of the inputs; `g` is shaped like a loss."""
@@ -52,9 +79,16 @@ class Term:
         weights = np.asarray(self.advantage * g)
         if self.family is None:
             return {"log_prob": spread(np.broadcast_to(weights, np.shape(g)), self.shape)}
+        value = value_of(self.node)
+        if weights.size == 1:
+            return self.family.weighted_score(value, weights.reshape((1,) * len(self.shape)))
+        if self.draws_in_front and not (np.any(weights[0]) and np.any(weights[-1])):
+            # the derivative of a group of draws: those before and after it weigh nothing
+            rows = np.flatnonzero(weights.reshape(len(weights), -1).any(axis=1))
+            within = slice(rows[0], rows[-1] + 1) if rows.size else slice(1)
+            value, weights = value[within], weights[within]
         behind = (1,) * (len(self.shape) - weights.ndim)
-        weights = weights.reshape((1,) * len(self.shape) if weights.size == 1 else weights.shape + behind)
-        return self.family.weighted_score(value_of(self.node), weights)
+        return self.family.weighted_score(value, weights.reshape(weights.shape + behind))
 
 
 @dataclass(frozen=True)
@@ -64,6 +98,21 @@ class Collected:
     losses: list[Any]
     nodes: list[tuple[Any, int]]
     sums: dict[int, Any]
+    #: Every node upstream, whether it needs a term or not.
+    upstream: list[Any]
+    #: What is missing from the gradient, in sentences to be warned of.
+    missing: list[str]
+
+    @property
+    def compares_draws(self) -> bool:
+        """Whether the advantage of a draw may depend on the losses of other draws."""
+        return not all(getattr(estimator_of(node), "plain", False) for node, _ in self.nodes)
+
+    @property
+    def learning(self) -> list[Any]:
+        """The nodes whose baselines learn from the losses."""
+        nodes = [node for node, _ in self.nodes if getattr(estimator_of(node), "observe", None) is not None]
+        return [node for node in nodes if _has_traced_parameters(node)]
 
     @property
     def total(self) -> Any:
@@ -99,16 +148,13 @@ class Collected:
 
     def observe(self) -> None:
         """Update the baselines, once every node has its advantage: none may have seen the present losses."""
-        for node, bits in self.nodes:
-            observe = getattr(estimator_of(node), "observe", None)
-            if observe is not None and _has_traced_parameters(node):
-                observe(node, self.sums[bits])
+        downstream_of = dict(self.nodes)
+        for node in self.learning:
+            estimator_of(node).observe(node, self.sums[downstream_of[node]])
 
 
-def collected(
-    sample_losses: Any, stochastic_tensors: Iterable[BaseStochasticTensor] | None = None, *, warn_above: int | None = 3
-) -> Collected:
-    """Check the losses and find the nodes that need a term; warn so many frames above, or not at all."""
+def collected(sample_losses: Any, stochastic_tensors: Iterable[BaseStochasticTensor] | None = None) -> Collected:
+    """Check the losses and find the nodes that need a term."""
     losses = checked_losses(sample_losses)
     fed = downstream(losses)
     found: list[str] = []
@@ -118,11 +164,9 @@ def collected(
     nodes = [(node, bits) for node, bits in asked.items() if _needs_term(node, found)]
     for node, _ in nodes:
         _check_alive(node)
-    if warn_above is not None:
-        for message in found:
-            warnings.warn(message, MissingGradientWarning, stacklevel=warn_above)
     losses = [without_graph(loss) for loss in losses]
-    return Collected(losses, nodes, _downstream_sums([np.asarray(value_of(loss)) for loss in losses], nodes))
+    sums = _downstream_sums([np.asarray(value_of(loss)) for loss in losses], nodes)
+    return Collected(losses, nodes, sums, list(fed), found)
 
 
 def _check_alive(node: Any) -> None:
@@ -196,10 +240,10 @@ def _term(node: Any, loss: Any, shape: tuple[int, ...]) -> Term | None:
     estimator = estimator_of(node)
     if not isinstance(estimator, ScoreEstimator):  # a caller's own: the term itself
         term = _own_term(node, loss, shape)
-        return None if term is None else Term(node, {"log_prob": term}, shape, None)
+        return None if term is None else Term(node, {"log_prob": term}, shape, loss, None)
     inputs, term_shape, family = _inputs(node)
     extra_axes(term_shape, shape, node.name)
-    return Term(node, inputs, term_shape, estimator.advantage(node, loss), family)
+    return Term(node, inputs, term_shape, loss, estimator.advantage(node, loss), family)
 
 
 def _inputs(node: Any) -> tuple[dict[str, Any], tuple[int, ...], Distribution | None]:

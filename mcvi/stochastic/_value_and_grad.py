@@ -1,81 +1,101 @@
 """The expected loss and its gradient, with their standard errors."""
 
 from collections.abc import Callable
+from concurrent.futures import Executor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar, NamedTuple, Self
+from warnings import warn
 
 import numpy as np
 
 from mcvi import _checks
-from mcvi._autograd import unbroadcast, value_of
+from mcvi._autograd import value_of
+from mcvi._engine.estimator import Total, fold, run
 from mcvi._tree import flattened
-from mcvi._typing import RNGLike
-from mcvi.distributions import Distribution
+from mcvi._typing import Progress, RNGLike
+from mcvi.accumulate import NOTHING_FOUND, Moments, NonFinite
 from mcvi.estimate import Estimate
 from mcvi.random import Key, as_key
-from mcvi.stochastic._axes import spread
-from mcvi.stochastic._graph.draws import drawing_block
-from mcvi.stochastic._surrogate import attached
-from mcvi.stochastic._tape import Tape
-from mcvi.stochastic._terms import Collected, Term, collected
+from mcvi.stochastic._block import Block, Gradient
+from mcvi.stochastic._graph.trace import value_sizes
+from mcvi.stochastic._graph.value_types import ValueType, set_value_type, value_type
+from mcvi.stochastic._terms import MissingGradientWarning
 
 __all__ = ["value_and_grad"]
 
-# The largest block: so many numbers in the draws of all its nodes, so that they stay in the second-level cache, and so
-# many draws, whatever else the loss makes of them.
-_BLOCK_ELEMENTS = 2**18
-_BLOCK_DRAWS = 2**13
-# Groups whose gradients are compared where those of single draws are not known: 12 % accurate standard errors.
-_GROUPS = 32
+# Where no estimator compares draws, a block holds at most so many draws, and so many numbers drawn, which stay in the
+# second-level cache. Where one does, the draws of a block are compared: as many as fit into 256 MB, with all that the
+# loss makes of them.
+_CACHED_DRAWS, _CACHED_NUMBERS, _MOST_NUMBERS = 2**13, 2**18, 2**25
+# Up to so many draws are one block in any case.
+_FEW_DRAWS = 64
 _TRIAL_DRAWS = 2
+# Groups whose gradients are compared where those of single draws are not known: standard errors accurate to 12 %.
+_GROUPS = 32
 
 
-@dataclass
-class _Sums:
-    """Running mean and centred square sum of weighted contributions; Chan, Golub, LeVeque (1983)."""
-
-    weight: float = 0.0
-    mean: Any = 0.0
-    square: Any = 0.0
-    count: int = 0
-
-    def add(self, weight: float, mean: Any, square: Any, count: int) -> None:
-        whole = self.weight + weight
-        gap = mean - self.mean
-        self.mean = self.mean + gap * (weight / whole)
-        self.square = self.square + square + gap**2 * (self.weight * weight / whole)
-        self.weight, self.count = whole, self.count + count
-
-
-def value_and_grad(loss_fn: Callable[[Any], Any]) -> Callable[..., tuple[Estimate, Any]]:
+def value_and_grad(loss_fn: Callable[[Any], Any]) -> Callable[..., tuple[Any, Any]]:
     r"""Return a function that estimates :math:`E[f_\theta(Z_\theta)]` and its gradient in :math:`\theta`.
 
     Parameters
     ----------
     loss_fn : callable
         ``loss_fn(params)`` creates stochastic nodes, and returns the loss of every draw, ``(n, *rest)``, or a list of
-        such losses. It is run once for each block of draws, and once with two draws to see its graph. A node without
-        random ancestors takes the n draws of the block; its children have them through their parameters.
+        such losses. A node without random ancestors takes the draws of the block; its children have them through their
+        parameters.
 
     Returns
     -------
     callable
-        ``estimate(params, *, n, rng=None)``, which returns the value, an `Estimate`, and the gradients, `Estimate`
-        objects in the same dicts, lists and tuples as `params`. Losses are summed over the axes after the draws and
-        over the list, and averaged over the draws.
+        ``estimate(params, *, n, rng=None, errors=True, block_size=None, executor=None, progress=None)``. It returns the
+        value and the gradients, the latter in the same dicts, lists and tuples as `params`. Losses are summed over the
+        axes after the draws and over the list, and averaged over the draws.
+
+        params : array, number, or a dict, list or tuple of them
+        n : int
+            How many draws.
+        rng : optional
+            Where the randomness comes from (SPEC 7).
+        errors : bool
+            If True, all results are `Estimate` objects. If False they are plain arrays, for an optimiser: `loss_fn` is
+            run once, and the price is that of ``autograd.grad``.
+        block_size : int, optional
+            The most draws that `loss_fn` is given at a time. By default all at once with ``errors=False``, also up to
+            64 draws; else as many as fit into 256 MB with all that the loss makes of them, which a first run of
+            `loss_fn` with two draws tells; and no more than 8192 draws or 2**18 numbers where no estimator compares
+            draws.
+        executor : concurrent.futures.Executor, optional
+            Where the blocks are done, one a task. Without it `loss_fn` is called in the caller's thread. A pool of
+            processes needs a `loss_fn` and `params` that pickle: a function of a module, not a lambda.
+        progress : callable, optional
+            ``progress(done, n)`` is called in the caller's thread.
 
     Notes
     -----
-    The gradient is that of `surrogate_loss`; each node has its own estimator. Its standard error comes from the
-    contribution of each draw where these are known: for a parameter that stands as it is in distributions of nodes with
-    score functions, and nowhere else. For other parameters the draws are cut into groups, and the error comes from
-    the spread of the groups' gradients (``method`` says which). Draws that share a loss (leave-one-out, VIMCO) do so
-    within a block or group. Memory is bounded by the block, whatever n is.
+    The gradient is that of `surrogate_loss`; each node has its own estimator. Estimators that compare draws
+    (leave-one-out, VIMCO) compare all those of a block. The answer depends on `rng`, `n` and `block_size` alone: it has
+    the same bits on every executor, and the same draws in every order.
+
+    The standard error of a gradient comes from the contribution of each draw where these are known: for a parameter
+    that stands as it is in distributions of nodes with score functions, and nowhere else. For other parameters it comes
+    from the gradients of groups of draws, whose losses were compared with those of all draws: 32 groups, which makes
+    standard errors accurate to 12 %. ``method`` says which. Baselines and advantages count as known numbers in it,
+    with two exceptions. Where the second-order part of the variance of leave-one-out prevails, the error is at least
+    that. For VIMCO, and for a function that says so (see `get_score_function_with_advantage`), the groups are left out
+    in turn and the advantages taken anew (the jackknife).
 
     Raises
     ------
     TypeError, ValueError
-        Parameters that are no numbers; a loss without the n draws on its first axis; all that `surrogate_loss` refuses.
+        Parameters that are no numbers; a loss without the draws on its first axis; a baseline that learns and an
+        `executor`; all that `surrogate_loss` refuses.
+
+    Warns
+    -----
+    NonFiniteWarning
+        Losses are nan or +inf.
+    MissingGradientWarning
+        See `surrogate_loss`.
 
     Examples
     --------
@@ -86,140 +106,192 @@ def value_and_grad(loss_fn: Callable[[Any], Any]) -> Callable[..., tuple[Estimat
     ...     return (b - 0.45) ** 2
     >>> value, gradient = value_and_grad(loss)({"logits": 0.0}, n=100_000, rng=0)
     >>> gradient["logits"]
-    0.0250002 ± 0.0000009 (n=100000)
+    0.0250002 ± 0.0000004 (n=100000)
+    >>> value, gradient = value_and_grad(loss)({"logits": 0.0}, n=100, rng=0, errors=False)
+    >>> print(round(gradient["logits"], 4))
+    0.0253
     """
     _checks.function(loss_fn, "loss_fn")
 
-    def estimate(params: Any, *, n: int, rng: RNGLike = None) -> tuple[Estimate, Any]:
-        arrays, restore = flattened(params)
-        n, key = _checks.draw_count(n), as_key(rng)
-
-        def run(n_block: int, block_key: Key, *, warn: bool = True) -> "_Block":
-            return _run(loss_fn, arrays, restore, n_block, block_key, warn=warn)
-
-        trial = run(_TRIAL_DRAWS, key.child(0))
-        sizes = _block_sizes(n, trial)
-        value = _Sums()
-        gradients = [_Sums() for _ in arrays]
-        for number, size in enumerate(sizes, start=1):
-            block = run(size, key.child(number), warn=False)
-            block.found.observe()
-            value.add(*_moments(block.loss))
-            for index, sums in enumerate(gradients):
-                if index in trial.known:
-                    sums.add(*_moments(block.contributions(index)))
-            for index, derivative in block.derivatives(trial.known).items():
-                gradients[index].add(size, derivative / size, 0.0, 1)
-        results = [_estimate(sums, n, key, known=index in trial.known) for index, sums in enumerate(gradients)]
-        return _estimate(value, n, key, known=True), restore(results)
+    def estimate(
+        params: Any,
+        *,
+        n: int,
+        rng: RNGLike = None,
+        errors: bool = True,
+        block_size: int | None = None,
+        executor: Executor | None = None,
+        progress: Progress | None = None,
+    ) -> tuple[Any, Any]:
+        n, errors = _checks.draw_count(n), _checks.flag(errors, "errors")
+        size = n if block_size is None else _checks.draw_count(block_size, "block_size")
+        _checks.executor(executor)
+        if progress is not None:
+            _checks.function(progress, "progress")
+        arrays, restore = flat = flattened(params)
+        work = _Blocks(loss_fn, params, flat, as_key(rng), n, size, errors, executor is None, set_value_type())
+        if errors and block_size is None and n > _FEW_DRAWS:
+            work.size = work.fitting_size()
+        sums = run(work, executor, progress, fewest=1).sums
+        for message in sums[0].missing:
+            warn(message, MissingGradientWarning, stacklevel=2)
+        if not errors:
+            return sums[1].value / n, restore([total / n for total in sums[1].gradients])
+        value, *gradients = sums[1:]
+        shapes = [array.shape for array in arrays]
+        results = [_estimate(found, n, work.key, shape) for found, shape in zip(gradients, shapes, strict=True)]
+        return _value(value, n, work.key), restore(results)
 
     return estimate
 
 
-def _moments(contributions: Any) -> tuple[float, Any, Any, int]:
-    mean = contributions.mean(axis=0)
-    return len(contributions), mean, np.sum((contributions - mean) ** 2, axis=0), len(contributions)
+def _value(moments: Moments, n: int, key: Key) -> Estimate:
+    method = "standard error from each draw"
+    return Estimate(value=moments.mean[0], standard_error=moments.standard_error[0], n=n, method=method, key=key)
 
 
-def _block_sizes(n: int, trial: "_Block") -> list[int]:
-    """Cut n draws into nearly equal blocks: as few as memory allows, or as many groups as the errors need."""
-    largest = min(_BLOCK_DRAWS, max(64, _BLOCK_ELEMENTS // max(1, trial.elements // _TRIAL_DRAWS)))
-    blocks = -(-n // largest)
-    if len(trial.known) < len(trial.arrays):
-        blocks = max(blocks, min(_GROUPS, n // 2), 1)
-    return [n // blocks + (index < n % blocks) for index in range(blocks)]
-
-
-def _estimate(sums: _Sums, n: int, key: Key, *, known: bool) -> Estimate:
-    if known:
-        variance = sums.square / (n - 1) if n > 1 else sums.square * np.nan
-        method = "standard error from each draw"
-    else:
-        # Groups differ by at most one draw; their weighted square sum estimates the variance of a draw.
-        variance = sums.square / (sums.count - 1) if sums.count > 1 else sums.mean * np.nan
-        method = f"standard error from {sums.count} groups of draws"
-    error = np.sqrt(variance / n)
-    return Estimate(value=np.asarray(sums.mean)[()], standard_error=np.asarray(error)[()], n=n, method=method, key=key)
-
-
-class _Block:
-    """The loss of some draws, the score terms, and the tape that they were made on."""
-
-    def __init__(self, found: Collected, tape: Tape, arrays: list[Any], n: int, elements: int) -> None:
-        shape = np.shape(value_of(found.total))
-        if shape[0] != n:
-            raise ValueError(
-                f"loss_fn must return losses with the {n} draws on the first axis; got shape {shape}. "
-                "Nodes inside value_and_grad take their draws by themselves: leave out SampleValue."
-            )
-        self.found, self.tape, self.arrays, self.n, self.elements = found, tape, arrays, n, elements
-        self.terms = found.terms()
-        self.shape = shape
-        self.loss = np.asarray(value_of(found.total), np.float64).reshape(n, -1).sum(axis=1)
-        self.places = [_places(term, tape, len(arrays)) for term in self.terms]
-        self.known = self._known()
-
-    def _known(self) -> frozenset[int]:
-        """Return the parameters whose contributions draw by draw are scores times weights, and nothing more."""
-        other = self.tape.reaches([self.found.total])
-        for term, known in zip(self.terms, self.places, strict=True):
-            other |= self.tape.reaches(list(term.inputs.values())) - set(known.values())
-        return frozenset(range(len(self.arrays))) - frozenset(other)
-
-    def contributions(self, index: int) -> Any:
-        """Return the contribution of each draw to the gradient in a parameter, ``(n, *shape)``."""
-        shape = self.arrays[index].shape
-        total: Any = np.zeros((self.n, *shape))
-        for term, known in zip(self.terms, self.places, strict=True):
-            for name, place in known.items():
-                if place == index:
-                    total = total + _contribution(term, name, self.shape, shape)
-        return total
-
-    def derivatives(self, known: frozenset[int]) -> dict[int, Any]:
-        """Return the derivative of the block's sum in the parameters that are not known draw by draw."""
-        if len(known) == len(self.arrays):
-            return {}
-        surrogate = attached(self.found.total, self.terms) if self.terms else self.found.total
-        pulled = self.tape.pull_back(surrogate, np.ones(self.shape))
-        return {index: pulled[index] for index in range(len(self.arrays)) if index not in known}
-
-
-def _run(loss_fn: Any, arrays: list[Any], restore: Any, n: int, key: Key, *, warn: bool) -> _Block:
-    with Tape.over(arrays) as tape, drawing_block(key, n) as drawn:
-        losses = loss_fn(restore(tape.boxes))
-        losses = list(losses) if isinstance(losses, (list, tuple)) else [losses]
-        for loss in losses:
-            if np.ndim(value_of(loss)) == 0 and isinstance(value_of(loss), (float, int, np.ndarray, np.generic)):
-                raise ValueError(
-                    "loss_fn must return the loss of every draw, (n, ...); got a scalar. value_and_grad takes the mean."
-                )
-        found = collected(losses, warn_above=5 if warn else None)
-        if found.levels() - {tape.level}:
-            raise NotImplementedError(
-                "value_and_grad: loss_fn uses values that a derivative around it traces, and that derivative would be "
-                "lost: differentiate a surrogate_loss with autograd, or pass stop_gradient of the values."
-            )
-        return _Block(found, tape, arrays, n, drawn.elements)
-
-
-def _places(term: Term, tape: Tape, arrays: int) -> dict[str, int]:
-    """Return which parameters of the node's distribution are arrays of the caller, where the family knows its score."""
-    family = term.node.distribution
-    if term.advantage is None or not (isinstance(family, Distribution) and family.differentiates_by("score")):
-        return {}
-    return {
-        name: index
-        for name, value in family.parameters.items()
-        for index in range(arrays)
-        if tape.is_root(value, index)
-    }
-
-
-def _contribution(term: Term, name: str, loss_shape: tuple[int, ...], shape: tuple[int, ...]) -> Any:
-    """Return the score in the parameter `name` times the advantage of each draw, ``(n, *shape)``."""
-    score = np.asarray(term.node.distribution.untraced.score(value_of(term.node))[name])
-    advantage = spread(np.broadcast_to(term.advantage, loss_shape), term.shape)
-    return unbroadcast(
-        score * advantage.reshape(advantage.shape + (1,) * (score.ndim - advantage.ndim)), shape, leading=1
+def _estimate(found: Gradient, n: int, key: Key, shape: tuple[int, ...]) -> Estimate:
+    units = found.moments.n
+    error = np.sqrt(np.maximum(found.moments.standard_error**2, found.floor / n**2))
+    return Estimate(
+        value=found.moments.mean.reshape(shape)[()],
+        standard_error=error.reshape(shape)[()],
+        n=n,
+        method=f"standard error from {'each draw' if units == n else f'{units} groups of draws'}",
+        key=key,
     )
+
+
+class _Missing(NamedTuple):
+    """The sentences on what is missing from the gradient: those of the first block."""
+
+    missing: tuple[str, ...]
+
+    def __add__(self, other: Any) -> "_Missing":
+        return self
+
+
+class _Sum(NamedTuple):
+    """The sums of the losses and of their gradients."""
+
+    value: float
+    gradients: list[Any]
+
+    def __add__(self, other: Any) -> "_Sum":
+        return _Sum(self.value + other.value, [a + b for a, b in zip(self.gradients, other.gradients, strict=True)])
+
+
+class _Loss(NamedTuple):
+    """What the engine asks about a function: its name in warnings, and whether threads may share it."""
+
+    name: str = "loss_fn"
+    is_compiled: bool = False
+
+
+@dataclass(eq=False)
+class _Blocks:
+    """The work of one call: the losses of each block of draws and the sums of their gradients.
+
+    It pickles if the loss function and the parameters do.
+    """
+
+    loss_fn: Callable[[Any], Any]
+    params: Any
+    #: The arrays of the parameters, and how others are put in their places.
+    flat: tuple[list[Any], Callable[[list[Any]], Any]]
+    key: Key
+    n: int
+    #: The most draws in a block.
+    size: int
+    errors: bool
+    #: Whether the blocks are done in their order, in one thread.
+    in_order: bool
+    #: What `value_type` set where the call was made: another thread does not know it.
+    kind: ValueType | None
+
+    path: ClassVar[str] = ""
+    is_compiled: ClassVar[bool] = False
+    integrands: ClassVar[tuple[_Loss, ...]] = (_Loss(),)
+
+    @property
+    def draws(self) -> Self:
+        """The draws as the engine asks for them: how many, and in how many blocks."""
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "flat": None}  # made of functions, which do not pickle
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, flat=flattened(state["params"]))
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks there are, of nearly equal sizes."""
+        return -(-self.n // self.size)
+
+    def first(self, block: int) -> int:
+        """Return the number of the first draw of a block."""
+        return block * (self.n // self.blocks) + min(block, self.n % self.blocks)
+
+    def fitting_size(self) -> int:
+        """Return how many draws fit into a block, from a run of the loss with two draws."""
+        sizes: list[int] = []
+        token = value_sizes.set(sizes)
+        try:
+            trial = self._block(self.key.child(0), _TRIAL_DRAWS, f"in a first run: {_TRIAL_DRAWS} draws")
+        finally:
+            value_sizes.reset(token)
+        made = max(1, (sum(sizes) + trial.elements) // _TRIAL_DRAWS)
+        most = max(2, _MOST_NUMBERS // made)
+        if not trial.found.compares_draws:
+            most = min(most, _CACHED_DRAWS, max(_FEW_DRAWS, _CACHED_NUMBERS * _TRIAL_DRAWS // max(1, trial.elements)))
+        return min(self.n, most)
+
+    def _block(self, key: Key, count: int, place: str) -> Block:
+        arrays, restore = self.flat
+
+        def losses(params: Any) -> Any:
+            try:
+                return self.loss_fn(params)
+            except Exception as error:
+                error.add_note(f"raised {place} of rng={self.key!r}.")
+                raise
+
+        if self.kind is None:
+            return Block(losses, arrays, restore, key, count)
+        with value_type(self.kind):
+            return Block(losses, arrays, restore, key, count)
+
+    def __call__(self, first: int, last: int, floors: Any) -> Total:
+        """Return the merged sums of blocks `first` to ``last - 1``."""
+        return fold(self._total(number) for number in range(first, last))
+
+    def _total(self, number: int) -> Total:
+        start, stop = self.first(number), self.first(number + 1)
+        block = self._block(self.key.child(1 + number), stop - start, f"in block {number}: draws {start} to {stop - 1}")
+        self._learn(block)
+        missing = _Missing(tuple(block.found.missing))
+        found = _watched(block, start)
+        if not self.errors:
+            return Total((missing, _Sum(block.losses.sum(), block.total())), (), (found,))
+        groups = min(block.n, -(-_GROUPS // self.blocks))
+        return Total((missing, Moments.of(block.losses[:, None]), *block.gradients(groups)), (), (found,))
+
+    def _learn(self, block: Block) -> None:
+        """Update the baselines, which need the blocks in their order."""
+        if not self.in_order and block.found.learning:
+            raise ValueError(
+                f"{block.found.learning[0].name}: its baseline learns from each block of draws for the next, in their "
+                "order; leave out executor, or use an estimator without state, such as leave_one_out."
+            )
+        block.found.observe()
+
+
+def _watched(block: Block, first: int) -> NonFinite:
+    """Count the losses that are nan or +inf, and keep the draws of the first."""
+    if not np.any(bad := np.isnan(block.losses) | (block.losses == np.inf)):
+        return NOTHING_FOUND
+    row = int(np.argmax(bad))
+    held = {node.name: value_of(node) for node in block.found.upstream}
+    draws = {name: np.array(value[row]) for name, value in held.items() if np.shape(value)[:1] == (block.n,)}
+    return NonFinite(int(bad.sum()), first + row, draws)

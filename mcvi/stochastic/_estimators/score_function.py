@@ -34,8 +34,14 @@ class ScoreEstimator:
     label: str
     advantage_fn: Advantage
     observe: Callable[[Any, Any], None] | None = None
-    #: Whether the advantage is the loss up to a constant, so that higher derivatives are known.
+    #: Whether the advantage is the loss up to a constant, so that higher derivatives are known, and draws are not
+    #: compared with each other.
     plain: bool = False
+    #: ``second_order(loss)``: what multiplies the scores whose squares make the second-order part of the variance.
+    second_order: Callable[[Any], Any] | None = None
+    #: Whether the advantage is a function of the losses alone that is not linear in those of the other draws: its part
+    #: in a standard error is found by leaving draws out.
+    of_losses: bool = False
 
     def __call__(self, stochastic_tensor: Any, value: Any, loss: Any, baseline: Any = None) -> Any:
         """Return the term for a `loss` (and a `baseline` to subtract, if the estimator brings none)."""
@@ -89,9 +95,20 @@ def leave_one_out_advantage(stochastic_tensor: Any, loss: Any) -> Any:
     return (held - held.mean(axis=0)) * (n / (n - 1))
 
 
+def _deviation(loss: Any) -> Any:
+    r"""Return the standard deviation of the loss, for every draw.
+
+    The leave-one-out gradient is the mean of :math:`(f_i - f_j)(s_i - s_j)/2` over pairs. Where the mean over j is the
+    same for every i, as for one bit with even odds, the variance of a gradient from n draws is of second order,
+    :math:`(\mathrm{Var} f\, \mathrm{Var} s + \mathrm{Cov}(f, s)^2) / n(n-1)`, at most
+    :math:`2\,\mathrm{Var} f\,\mathrm{Var} s / n(n-1)`. Hoeffding (1948).
+    """
+    return np.broadcast_to(np.std(np.asarray(loss, np.float64), axis=0, ddof=1), np.shape(loss))
+
+
 #: The score function with the mean of the other draws for a baseline (RLOO, VarGrad). Unbiased where the loss of a draw
 #: depends on that draw alone, along the first axis. Salimans & Knowles (2014); Kool, van Hoof, Welling (2019).
-leave_one_out = ScoreEstimator("score function, leave-one-out", leave_one_out_advantage)
+leave_one_out = ScoreEstimator("score function, leave-one-out", leave_one_out_advantage, second_order=_deviation)
 
 
 def get_score_function_with_constant_baseline(baseline: Any, name: str | None = None) -> ScoreEstimator:
@@ -130,7 +147,11 @@ def get_score_function_with_baseline(
 
 
 def get_score_function_with_advantage(advantage_fn: Advantage, name: str | None = None) -> ScoreEstimator:
-    """Return the score function with ``advantage_fn(node, loss)`` in the place of the loss."""
+    """Return the score function with ``advantage_fn(node, loss)`` in the place of the loss.
+
+    A function of the losses alone may say so by an attribute, ``advantage_fn.of_losses = True``. The standard errors of
+    `value_and_grad` then count that the advantages change with the losses of other draws.
+    """
     _checks.function(advantage_fn, "advantage_fn")
     label = name or f"score function, advantage {getattr(advantage_fn, '__name__', repr(advantage_fn))}"
-    return ScoreEstimator(label, advantage_fn)
+    return ScoreEstimator(label, advantage_fn, of_losses=bool(getattr(advantage_fn, "of_losses", False)))

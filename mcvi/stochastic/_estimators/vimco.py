@@ -125,4 +125,5 @@ def get_vimco_advantage_fn(have_log_loss: bool = False) -> Callable[[Any, Any], 
         return vimco_advantage(held if is_traced(held) else np.asarray(held, np.float64))
 
     advantage.__name__ = "VIMCO"
+    advantage.of_losses = True  # type: ignore[attr-defined]
     return advantage

@@ -57,7 +57,8 @@ def node_key(rng: RNGLike) -> Key:
 def has_transport(distribution: Any) -> bool:
     """Tell whether draws of the distribution can carry a derivative."""
     if isinstance(distribution, Distribution):
-        return distribution.pathwise or type(distribution).transport is not Distribution.transport
+        # not by default, but by a method of the family itself: that of a base may serve only some of its families
+        return distribution.pathwise or "transport" in vars(type(distribution))
     return hasattr(distribution, "transport") and hasattr(distribution, "noise")
 
 

@@ -20,7 +20,7 @@ from mcvi.stochastic._graph.trace import (
     parameter_boxes,
     without_graph,
 )
-from mcvi.stochastic._graph.value_types import MeanValue, SampleValue, ValueType, current_or
+from mcvi.stochastic._graph.value_types import MeanValue, SampleValue, ValueType, set_value_type
 
 __all__ = ["ObservedStochasticTensor", "StochasticTensor"]
 
@@ -105,7 +105,8 @@ class StochasticTensor(BaseStochasticTensor):
         self.value_type = _chosen_value_type(dist_value_type, sampled_above)
         self.pathwise = self._chosen_pathwise(pathwise, value, boxes)
         self._has_draws = sampled_above or isinstance(self.value_type, SampleValue)
-        held = self._held(value, node_key(rng) if value is None else None, traced=bool(boxes))
+        needs_key = value is None and isinstance(self.value_type, SampleValue)
+        held = self._held(value, node_key(rng) if needs_key else None, traced=bool(boxes))
         own_axes = np.ndim(value_of(held)) - len(dist.batch_shape) - len(dist.event_shape)
         self._draw_axes = own_axes + max((attributes.get("_draw_axes", 0) for attributes in above), default=0)
         self._enter(held, parents, outermost_level(boxes))
@@ -233,5 +234,4 @@ def _chosen_value_type(given: ValueType | None, sampled_above: bool) -> ValueTyp
     if given is not None:
         return given
     draws = leading_draws()
-    default = SampleValue() if draws is None or sampled_above else SampleValue(draws)
-    return current_or(default)
+    return set_value_type() or (SampleValue() if draws is None or sampled_above else SampleValue(draws))

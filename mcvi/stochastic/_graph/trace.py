@@ -6,14 +6,16 @@ first, is then run on what they hold, derivative boxes included, and notes the d
 """
 
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from math import inf
 from typing import Any
 
+import numpy as np
 from autograd import numpy as anp
 from autograd.extend import JVPNode, VJPNode, primitive, register_notrace
 from autograd.tracer import Node, isbox
 
-from mcvi._autograd import trace_whole_numbers
+from mcvi._autograd import trace_whole_numbers, value_of
 from mcvi.distributions import Distribution
 
 __all__ = [
@@ -26,8 +28,13 @@ __all__ = [
     "parameter_boxes",
     "stop_gradient",
     "upstream",
+    "value_sizes",
     "without_graph",
 ]
+
+
+#: Where the sizes of the values of the graph are noted down, if somebody asks for them.
+value_sizes: ContextVar[list[int] | None] = ContextVar("mcvi_value_sizes", default=None)
 
 
 class DependencyNode(Node):  # type: ignore[misc]
@@ -40,6 +47,9 @@ class DependencyNode(Node):  # type: ignore[misc]
 
     def __init__(self, value: Any, fun: Any, args: Any, kwargs: Any, parent_argnums: Any, parents: Any) -> None:
         self.source: Any = None
+        sizes = value_sizes.get()
+        if sizes is not None:
+            sizes.append(np.size(value_of(value)))
         if len(parents) == 1 and parents[0].source is None:
             self.parents: tuple[DependencyNode, ...] = parents[0].parents
         else:

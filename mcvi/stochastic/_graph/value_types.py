@@ -84,7 +84,6 @@ def get_current_value_type() -> ValueType:
     return current
 
 
-def current_or(default: ValueType) -> ValueType:
-    """Return the value type set by `value_type`, or `default`."""
-    current = _current.get()
-    return default if current is None else current
+def set_value_type() -> ValueType | None:
+    """Return the value type set by `value_type`, or None."""
+    return _current.get()
