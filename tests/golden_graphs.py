@@ -71,7 +71,7 @@ def node(spec: dict[str, Any], scope: Scope) -> Any:
     elif "sample" in spec:
         given = {"value": scope.array(spec["sample"]), "pathwise": spec.get("reparam")}
     loss_fn = estimator(spec.get("loss_fn", "score_function"), scope)
-    return stochastic.StochasticTensor(dist, value_type(spec.get("value_type")), loss_fn, name=name, **given)
+    return stochastic.StochasticTensor(dist, value_type(spec.get("value_type")), loss_fn, name=name, rng=0, **given)
 
 
 def graph(inputs: dict[str, Any], params: dict[str, Any], scope: Scope) -> tuple[dict[str, Any], Scope]:

@@ -251,7 +251,7 @@ def test_a_target_of_a_wider_batch_is_refused_also_where_the_draws_are_as_many(n
     text = "the batch_shape of log_p must broadcast to q.batch_shape (); got shape (3,)."
     for estimator in (mcvi.renyi_ratio, mcvi.elbo_ratio):
         with pytest.raises(ValueError, match=re.escape(text)):
-            estimator(**{**RIGHT[estimator], "log_p": Normal(np.zeros(3), 1.0).log_prob}, n=n)
+            estimator(**{**RIGHT[estimator], "log_p": Normal(np.zeros(3), 1.0).log_prob}, n=n, rng=0)
 
 
 # Where the work is done
