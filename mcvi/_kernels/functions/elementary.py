@@ -37,7 +37,7 @@ def _power_of_two(k: Any) -> Any:
 
 
 @scalar
-def _exp_tail(r: float) -> Any:
+def reduced_exp_tail(r: float) -> Any:
     """Return ``exp(r) - 1 - r`` for abs(r) <= log(2)/2."""
     p = 2.0911236630261545e-09
     p = p * r + 2.510038549551032e-08
@@ -64,7 +64,7 @@ def exp(x: float) -> Any:
     k = bits_of_float(shifted) - bits_of_float(_ROUND)
     kf = shifted - _ROUND
     r = (y - kf * _LN2_HI) - kf * _LN2_LO
-    p = 1.0 + (r + _exp_tail(r))
+    p = 1.0 + (r + reduced_exp_tail(r))
     # Two factors: 2**k itself is not a normal number at both ends of the range.
     half = k >> np.int64(1)
     return (p * _power_of_two(half)) * _power_of_two(k - half)
@@ -108,7 +108,7 @@ def expm1(x: float) -> Any:
     # 2**k - 1 the first sum is exact, so only the small tail brings rounding errors.
     scale = _power_of_two(k - np.int64(1))
     leading = scale * r + (scale - 0.5)
-    result = 2.0 * (scale * (_exp_tail(r) + lost) + leading)
+    result = 2.0 * (scale * (reduced_exp_tail(r) + lost) + leading)
     return x if abs(x) < _TINY else result
 
 

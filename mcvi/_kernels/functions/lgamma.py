@@ -25,10 +25,8 @@ def _distance_from_two(x: float) -> Any:
 
 
 @scalar
-def lgamma(x: float) -> Any:
-    """Return ``log Gamma(x)``, relatively accurate at its zeros 1 and 2; inf at 0, nan below."""
-    x = x * 1.0
-    e = _distance_from_two(x)
+def _slope_from_two(e: float) -> Any:
+    """Return ``lgamma(2 + e) / e`` for -1/2 <= e <= 1/2."""
     p = 2.7475390051909663e-07
     p = p * e + -5.811277768921246e-07
     p = p * e + 9.242852225162277e-07
@@ -46,7 +44,21 @@ def lgamma(x: float) -> Any:
     p = p * e + 0.02058080842778338
     p = p * e + -0.06735230105319563
     p = p * e + 0.3224670334241132
-    p = p * e + 0.42278433509846713
+    return p * e + 0.42278433509846713
+
+
+@scalar
+def lgamma1p(x: float) -> Any:
+    """Return ``log Gamma(1 + x)`` for 0 <= x < 1, relatively accurate near 0."""
+    return x * _slope_from_two(x) - log1p(x) if x < 0.5 else (x - 1.0) * _slope_from_two(x - 1.0)
+
+
+@scalar
+def lgamma(x: float) -> Any:
+    """Return ``log Gamma(x)``, relatively accurate at its zeros 1 and 2; inf at 0, nan below."""
+    x = x * 1.0
+    e = _distance_from_two(x)
+    p = _slope_from_two(e)
     shift = x - 1.0 if x >= 2.5 else 1.0
     shift = x if x < 1.5 else shift
     shift = x * (x + 1.0) if x < 0.5 else shift
