@@ -203,7 +203,7 @@ def beta_quantile_odds(a: float, b: float, log_lower: float, log_upper: float) -
     if target == -np.inf:
         return (np.inf, np.inf) if upper else (0.0, -np.inf)
     # The tail lies below its asymptote on the left, and the quantile to the right of the asymptote's.
-    asymptote = (target - _log_a_beta(a, b)) / a
+    asymptote = (target + _log_a_beta(a, b)) / a
     normal = digamma(a) - digamma(b) + ndtri_exp(target) * np.sqrt(trigamma(a) + trigamma(b))
     z = normal if normal > asymptote else asymptote
     odds = exp(z)

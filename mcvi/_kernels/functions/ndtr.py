@@ -134,7 +134,7 @@ def log_ndtr_second_derivative(x: float) -> Any:
 
 
 @scalar
-def _central_quantile(q: float) -> Any:
+def central_quantile(q: float) -> Any:
     """Return the quantile of ``1/2 + q`` for abs(q) <= 0.3: odd, so 0 at 0."""
     z = q * q
     p = 1132640545.1048288
@@ -157,7 +157,7 @@ def _central_quantile(q: float) -> Any:
 
 
 @scalar
-def _tail_quantile(t: float) -> Any:
+def tail_quantile(t: float) -> Any:
     """Return x with ``log Phi(-x) = -t^2/2``, for 1.79 < t < 38.7.
 
     x is t less a small correction, whose errors hardly count: one rational function of t on each side of 6.5.
@@ -191,9 +191,9 @@ def ndtri(p: float) -> Any:
     rest = 1.0 - p  # exact where it is used
     tail = rest if p > 0.5 else p
     t = np.sqrt(-2.0 * log(tail))
-    outer = _tail_quantile(t)
+    outer = tail_quantile(t)
     outer = np.inf if tail == 0.0 else outer
-    return _central_quantile(q) if abs(q) <= 0.3 else (outer if p > 0.5 else -outer)
+    return central_quantile(q) if abs(q) <= 0.3 else (outer if p > 0.5 else -outer)
 
 
 @scalar
@@ -203,7 +203,7 @@ def ndtri_exp(log_p: float) -> Any:
     upper = log_p > -0.6931471805599453
     log_tail = log(-expm1(log_p)) if upper else log_p
     t = np.sqrt(-2.0 * log_tail)
-    outer = _tail_quantile(t)
+    outer = tail_quantile(t)
     if t > 38.6 and t < np.inf:
         # Beyond the subnormal numbers: Newton's method for log Phi(-x) = -t^2/2.
         outer = t - (log(t) + _HALF_LOG_2PI) / t
@@ -213,4 +213,4 @@ def ndtri_exp(log_p: float) -> Any:
     elif not t < np.inf:
         outer = t
     q = expm1(log_p) + 0.5
-    return _central_quantile(q) if abs(q) <= 0.3 else (outer if upper else -outer)
+    return central_quantile(q) if abs(q) <= 0.3 else (outer if upper else -outer)
