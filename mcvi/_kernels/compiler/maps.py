@@ -33,6 +33,28 @@ def binary(function: Any) -> Any:
     return apply
 
 
+def ternary(function: Any) -> Any:
+    """Return a kernel that sets ``out[i] = function(x[i], y[i], z[i])``."""
+
+    @kernel
+    def apply(x: Any, y: Any, z: Any, out: Any) -> None:
+        for i in range(x.size):
+            out[i] = function(x[i], y[i], z[i])
+
+    return apply
+
+
+def quaternary(function: Any) -> Any:
+    """Return a kernel that sets ``out[i] = function(x[i], y[i], z[i], w[i])``."""
+
+    @kernel
+    def apply(x: Any, y: Any, z: Any, w: Any, out: Any) -> None:
+        for i in range(x.size):
+            out[i] = function(x[i], y[i], z[i], w[i])
+
+    return apply
+
+
 def _refuse_arrays(name: str, *arguments: Any) -> None:
     for argument in arguments:
         if not isinstance(argument, (types.Number, types.Boolean)):
@@ -41,9 +63,13 @@ def _refuse_arrays(name: str, *arguments: Any) -> None:
             )
 
 
+def _public_name(public: Any) -> str:
+    return ".".join(part for part in f"{public.__module__}.{public.__name__}".split(".") if not part.startswith("_"))
+
+
 def spell_unary(public: Callable[[Any], Any], function: Any) -> None:
     """Let compiled code call the Python function `public`: it gets the scalar `function`, inlined."""
-    name = f"{public.__module__}.{public.__name__}"
+    name = _public_name(public)
     COMPILED_AS[public] = function
 
     # `inline` keeps the loop around the call from holding a call, which would keep it scalar.
@@ -55,10 +81,21 @@ def spell_unary(public: Callable[[Any], Any], function: Any) -> None:
 
 def spell_binary(public: Callable[[Any, Any], Any], function: Any) -> None:
     """Let compiled code call the Python function `public` of two numbers."""
-    name = f"{public.__module__}.{public.__name__}"
+    name = _public_name(public)
     COMPILED_AS[public] = function
 
     @overload(public, inline="always")
     def choose(x, y):  # type: ignore[no-untyped-def]
         _refuse_arrays(name, x, y)
         return lambda x, y: function(x, y)  # noqa: PLW0108
+
+
+def spell_ternary(public: Callable[[Any, Any, Any], Any], function: Any) -> None:
+    """Let compiled code call the Python function `public` of three numbers."""
+    name = _public_name(public)
+    COMPILED_AS[public] = function
+
+    @overload(public, inline="always")
+    def choose(x, y, z):  # type: ignore[no-untyped-def]
+        _refuse_arrays(name, x, y, z)
+        return lambda x, y, z: function(x, y, z)  # noqa: PLW0108

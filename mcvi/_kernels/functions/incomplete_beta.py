@@ -3,9 +3,9 @@ r"""The regularised incomplete beta function, its complement, their logarithms a
 .. math:: I_x(a, b) = \frac1{B(a, b)} \int_0^x t^{a - 1} (1 - t)^{b - 1} dt
 
 As for the incomplete gamma functions one tail is computed, as a power of e times a factor, and the other is its
-complement. Where both parameters are at least 1 it is the tail that begins on the far side of the mean: the density of the
-log odds in saddle-point form (Loader 2000) times a tail integral. Else it is the smaller tail, from the power series at the
-end where the density may be infinite (DLMF 8.17.7), or the integral on the other side.
+complement. Where both parameters are at least 1 it is the tail that begins on the far side of the mean: the density of
+the log odds in saddle-point form (Loader 2000) times a tail integral. Else it is the smaller tail, from the power
+series at the end where the density may be infinite (DLMF 8.17.7), or the integral on the other side.
 
 The functions take x and 1 - x, and their logarithms: whichever is small is known better than as 1 less the other.
 """
@@ -18,20 +18,22 @@ from mcvi._kernels.compiler.intrinsics import bits_of_float, float_of_bits
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions.bregman import digamma_less_log, less_log1p, stirling_excess
 from mcvi._kernels.functions.elementary import exp, expm1, log, log1p
-from mcvi._kernels.functions.incomplete_gamma import log_of_tail, tail
+from mcvi._kernels.functions.incomplete_gamma import density_over_tail, log_of_tail, tail
 from mcvi._kernels.functions.lgamma import digamma, lgamma1p, trigamma
 from mcvi._kernels.functions.ndtr import ndtri_exp
 from mcvi._kernels.functions.stirling import relative_deviance, stirling_error
 from mcvi._kernels.functions.tail_integral import beta_tail_integral
 
 __all__ = [
-    "beta_density",
+    "beta_density_over_lower",
+    "beta_density_over_upper",
     "beta_quantile_odds",
     "beta_tails",
     "betainc",
     "betaincc",
     "betainccinv",
     "betaincinv",
+    "log_beta_density",
     "log_betainc",
     "log_betaincc",
 ]
@@ -100,14 +102,14 @@ def _difference(a: float, b: float, x: float, y: float) -> Any:
 
 @scalar(inline=False)
 def beta_tails(a: float, b: float, x: float, y: float, log_x: float, log_y: float) -> Any:
-    """Return ``(log_scale, factor, is_lower)``: one tail is ``exp(log_scale) factor``.
+    """Return ``(log_scale, factor, density, is_lower)`` for x and ``y = 1 - x``, of which one may underflow.
 
-    y is 1 - x. Either of the two may underflow; their logarithms may not.
+    One tail is ``exp(log_scale) factor``, and the density of the log odds ``exp(log_scale) density``.
     """
     if not (a > 0.0 and b > 0.0 and a < np.inf and b < np.inf and x >= 0.0 and y >= 0.0):
-        return np.nan, np.nan, True
+        return np.nan, np.nan, np.nan, True
     if log_x == -np.inf or log_y == -np.inf:
-        return -np.inf, 1.0, log_x == -np.inf
+        return -np.inf, 1.0, 0.0, log_x == -np.inf
     lower = True
     both = a >= 1.0 and b >= 1.0
     delta = _difference(a, b, x, y)
@@ -116,11 +118,11 @@ def beta_tails(a: float, b: float, x: float, y: float, log_x: float, log_y: floa
         a, b, x, y, log_x, log_y, delta, lower = b, a, y, x, log_y, log_x, -delta, False
     n = a + b
     if both:
-        log_scale, factor = _log_density(a, b, x, y, log_x, log_y, delta)
-        return log_scale, factor * beta_tail_integral(a, b, x, y, delta), lower
+        log_scale, density = _log_density(a, b, x, y, log_x, log_y, delta)
+        return log_scale, density * beta_tail_integral(a, b, x, y, delta), density, lower
     if b >= 1.0 and (n * x >= 1.0 or x > 0.5):
-        log_scale, factor = _log_density(a, b, x, y, log_x, log_y, delta)
-        return log_scale, factor * beta_tail_integral(b, a, y, x, -delta), not lower
+        log_scale, density = _log_density(a, b, x, y, log_x, log_y, delta)
+        return log_scale, density * beta_tail_integral(b, a, y, x, -delta), density, not lower
     series, term = 0.0, 1.0
     for k in range(1, 200):
         term *= x * (k - b) / k
@@ -129,28 +131,49 @@ def beta_tails(a: float, b: float, x: float, y: float, log_x: float, log_y: floa
             break
     series *= a
     exponent = a * log_x + _lgamma_step(a, 1.0 + b) - lgamma1p(a)
-    share = b / n
-    if share * exp(exponent) * (1.0 + series) <= 0.5:
-        return exponent, share * (1.0 + series), lower
-    return 0.0, a / n - share * (expm1(exponent) + exp(exponent) * series), not lower
+    share, leading = b / n, exp(exponent)
+    density = share * a * exp(b * log_y)
+    if share * leading * (1.0 + series) <= 0.5:
+        return exponent, share * (1.0 + series), density, lower
+    return 0.0, a / n - share * (expm1(exponent) + leading * series), leading * density, not lower
 
 
 @scalar(inline=False)
-def beta_density(a: float, b: float, x: float) -> Any:
-    """Return ``x**(a - 1) (1 - x)**(b - 1) / B(a, b)``; 0 outside the unit interval, and at an end where it is inf."""
+def log_beta_density(a: float, b: float, x: float) -> Any:
+    """Return the derivative of `betainc` in x, as a logarithm; -inf outside, and at an end where it would be inf."""
     y = 1.0 - x
     if not (x > 0.0 and y > 0.0):
         at_end = b if (a == 1.0 and x == 0.0) else (a if (b == 1.0 and y == 0.0) else 0.0)
-        return at_end if x == x else np.nan
+        return log(at_end) if x == x else np.nan
     log_x, log_y = log(x), log1p(-x)
-    log_scale, factor = _log_density(a, b, x, y, log_x, log_y, _difference(a, b, x, y))
-    return exp(log_scale - log_x - log_y) * factor
+    log_scale, factor = _log_density(
+        a * 1.0, b * 1.0, x * 1.0, y, log_x, log_y, _difference(a * 1.0, b * 1.0, x * 1.0, y)
+    )
+    return log_scale + (log(factor) - log_x - log_y)
 
 
 @scalar
 def _tails(a: float, b: float, x: float) -> Any:
     a, b, x = a * 1.0, b * 1.0, x * 1.0
     return beta_tails(a, b, x, 1.0 - x, log(x), log1p(-x))
+
+
+@scalar
+def _per_x(x: float) -> Any:
+    """Return the derivative of the log odds of x; 1 at its ends."""
+    return 1.0 / (x * (1.0 - x)) if (x > 0.0 and x < 1.0) else 1.0
+
+
+@scalar
+def beta_density_over_lower(a: float, b: float, x: float) -> Any:
+    """Return the derivative of `log_betainc` in x."""
+    return density_over_tail(_tails(a, b, x), True) * _per_x(x)
+
+
+@scalar
+def beta_density_over_upper(a: float, b: float, x: float) -> Any:
+    """Return minus the derivative of `log_betaincc` in x."""
+    return density_over_tail(_tails(a, b, x), False) * _per_x(x)
 
 
 @scalar
@@ -213,9 +236,8 @@ def beta_quantile_odds(a: float, b: float, log_lower: float, log_upper: float) -
         if not odds < np.inf:
             x = 1.0
         log_x, log_y = (z - log1p(odds), -log1p(odds)) if odds < 1.0 else (-log1p(1.0 / odds), -z - log1p(1.0 / odds))
-        found = log_of_tail(beta_tails(a, b, x, y, log_x, log_y), True)
-        log_scale, factor = _log_density(a, b, x, y, log_x, log_y, _difference(a, b, x, y))
-        step = (target - found) / exp(log_scale + log(factor) - found)
+        tails = beta_tails(a, b, x, y, log_x, log_y)
+        step = (target - log_of_tail(tails, True)) / density_over_tail(tails, True)
         step = asymptote - z if z + step < asymptote else step
         if not abs(step) < np.inf or (abs(step) >= last and last < 1e-10):
             break

@@ -20,12 +20,16 @@ from mcvi._kernels.functions.stirling import bd0, stirling_error
 from mcvi._kernels.functions.tail_integral import gamma_tail_integral
 
 __all__ = [
-    "gamma_density",
+    "density_over_tail",
+    "gamma_density_over_lower",
+    "gamma_density_over_upper",
+    "gamma_quantile",
     "gamma_tails",
     "gammainc",
     "gammaincc",
     "gammainccinv",
     "gammaincinv",
+    "log_gamma_density",
     "log_gammainc",
     "log_gammaincc",
     "log_of_tail",
@@ -33,7 +37,6 @@ __all__ = [
 ]
 
 _SQRT_2PI = 2.5066282746310002
-_LOG_2 = 0.6931471805599453
 _LOG_SMALLEST = -745.2
 _EPS = 2.220446049250313e-16
 
@@ -41,7 +44,7 @@ _EPS = 2.220446049250313e-16
 @scalar
 def tail(tails: Any, lower: bool) -> Any:
     """Return the lower or the upper tail from what `gamma_tails` returned."""
-    log_scale, factor, is_lower = tails
+    log_scale, factor, _, is_lower = tails
     direct = exp(log_scale) * factor
     return direct if lower == is_lower else 1.0 - direct
 
@@ -49,8 +52,20 @@ def tail(tails: Any, lower: bool) -> Any:
 @scalar
 def log_of_tail(tails: Any, lower: bool) -> Any:
     """Return the logarithm of the lower or the upper tail from what `gamma_tails` returned."""
-    log_scale, factor, is_lower = tails
+    log_scale, factor, _, is_lower = tails
     return log_scale + log(factor) if lower == is_lower else log1p(-exp(log_scale) * factor)
+
+
+@scalar
+def density_over_tail(tails: Any, lower: bool) -> Any:
+    """Return the density over the lower or the upper tail from what `gamma_tails` returned; 0 where both are."""
+    log_scale, factor, density, is_lower = tails
+    if log_scale == -np.inf:
+        return 0.0
+    if lower == is_lower:
+        return density / factor
+    scale = exp(log_scale)
+    return scale * density / (1.0 - scale * factor)
 
 
 @scalar(inline=False)
@@ -64,16 +79,19 @@ def _log_density(a: float, x: float, log_x: float) -> Any:
 
 @scalar(inline=False)
 def gamma_tails(a: float, x: float, log_x: float) -> Any:
-    """Return ``(log_scale, factor, is_lower)``: one tail is ``exp(log_scale) factor``. x may underflow, log_x not."""
+    """Return ``(log_scale, factor, density, is_lower)``; x may underflow, log_x may not.
+
+    One tail is ``exp(log_scale) factor``, and the density of the logarithm of x ``exp(log_scale) density``.
+    """
     if not (a >= 0.0 and x >= 0.0):
-        return np.nan, np.nan, True
+        return np.nan, np.nan, np.nan, True
     if a == 0.0 or x == np.inf:
-        return -np.inf, (1.0 if a < np.inf else np.nan), False
-    if a == np.inf:
-        return -np.inf, 1.0, True
+        return -np.inf, (1.0 if a < np.inf else np.nan), 0.0, False
+    if a == np.inf or log_x == -np.inf:
+        return -np.inf, 1.0, 0.0, True
     if a >= 1.0 or x >= 1.0:
-        log_scale, factor = _log_density(a, x, log_x)
-        return log_scale, factor * gamma_tail_integral(a, x, a > x), a > x
+        log_scale, density = _log_density(a, x, log_x)
+        return log_scale, density * gamma_tail_integral(a, x, a > x), density, a > x
     series, term = 0.0, 1.0
     for k in range(1, 25):
         term *= -x / k
@@ -84,17 +102,30 @@ def gamma_tails(a: float, x: float, log_x: float) -> Any:
     exponent = a * log_x - lgamma1p(a)
     leading = exp(exponent)
     if leading * (1.0 + series) <= 0.5:
-        return exponent, 1.0 + series, True
-    return 0.0, -expm1(exponent) - leading * series, False
+        return exponent, 1.0 + series, a * exp(-x), True
+    return 0.0, -expm1(exponent) - leading * series, leading * a * exp(-x), False
 
 
 @scalar(inline=False)
-def gamma_density(a: float, x: float) -> Any:
-    """Return ``x**(a - 1) exp(-x) / Gamma(a)``; 0 outside the half line, and at its end where it is infinite."""
+def log_gamma_density(a: float, x: float) -> Any:
+    """Return the derivative of `gammainc` in x, as a logarithm; -inf outside, and at 0 where it would be inf."""
     if not (x > 0.0 and x < np.inf):
-        return (1.0 if (a == 1.0 and x == 0.0) else 0.0) if x == x else np.nan
-    log_scale, factor = _log_density(a, x, log(x))
-    return exp(log_scale) * factor / x if log_scale > -700.0 else exp(log_scale + log(factor) - log(x))
+        return (0.0 if (a == 1.0 and x == 0.0) else -np.inf) if x == x else np.nan
+    log_x = log(x)
+    log_scale, factor = _log_density(a * 1.0, x * 1.0, log_x)
+    return log_scale + (log(factor) - log_x)
+
+
+@scalar
+def gamma_density_over_lower(a: float, x: float) -> Any:
+    """Return the derivative of `log_gammainc` in x."""
+    return density_over_tail(gamma_tails(a * 1.0, x * 1.0, log(x)), True) / (x if x > 0.0 else 1.0)
+
+
+@scalar
+def gamma_density_over_upper(a: float, x: float) -> Any:
+    """Return minus the derivative of `log_gammaincc` in x."""
+    return density_over_tail(gamma_tails(a * 1.0, x * 1.0, log(x)), False) / (x if x > 0.0 else 1.0)
 
 
 @scalar
@@ -151,10 +182,8 @@ def gamma_quantile(a: float, log_lower: float, log_upper: float) -> Any:
     last = np.inf
     for _ in range(80):
         tails = gamma_tails(a, x, log_x)
-        found = log_of_tail(tails, lower)
-        log_scale, factor = _log_density(a, x, log_x)
-        slope = exp(log_scale + log(factor) - found)
-        step = (target - found) / (slope if lower else -slope)
+        slope = density_over_tail(tails, lower)
+        step = (target - log_of_tail(tails, lower)) / (slope if lower else -slope)
         step = 40.0 if step > 40.0 else step
         if not abs(step) < np.inf or (abs(step) >= last and last < 1e-10):
             break
