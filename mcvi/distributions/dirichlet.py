@@ -43,23 +43,36 @@ def _prepare(parameters: Any) -> Any:
 
 
 @scalar
-def _term(x: float, constants: Any) -> Any:
-    """Return one component's part of the log density: minus the deviance of x from its mean, times a, minus log(x)."""
-    a, total, mean, mean_lacks, precision, log_precision, at_zero = constants
-    # The log of the ratio to the mean, which `a` multiplies, unless it is no normal number.
+def _ratio_to_mean(x: float, constants: Any) -> Any:
+    """Return ``r - 1``, log r and log x of the ratio r of a component to its mean."""
+    _, _, mean, mean_lacks, precision, log_precision, _ = constants
+    # The log of the ratio, which `a` multiplies, unless it is no normal number.
     ratio = x * precision
     normal = ratio > 1e-307 and ratio < np.inf
     logarithm = elementary.log(ratio if normal else x)
     log_ratio = logarithm if normal else logarithm + log_precision
-    log_x = logarithm - log_precision if normal else logarithm
     # Near the mean the difference is exact, also where `a` is so large that total * x - a would not be.
-    d = ((x - mean) - mean_lacks) * precision
+    return ((x - mean) - mean_lacks) * precision, log_ratio, logarithm - log_precision if normal else logarithm
+
+
+@scalar
+def _term(x: float, constants: Any) -> Any:
+    """Return one component's part of the log density: minus the deviance of x from its mean, times a, minus log(x)."""
+    a, total, _, _, _, _, at_zero = constants
+    d, log_ratio, log_x = _ratio_to_mean(x, constants)
     deviance = a * special.relative_deviance(d, log_ratio) if abs(d) < 0.29 else (total * x - a) - a * log_ratio
     return at_zero if x == 0.0 else -deviance - log_x
 
 
+@scalar
+def _log_ratio(x: float, constants: Any) -> Any:
+    d, log_ratio, _ = _ratio_to_mean(x, constants)
+    return elementary.log1p(d) if abs(d) < 0.29 else log_ratio
+
+
 _prepared = table(_prepare, 2)
 _terms = elementwise(_term, 7)
+_log_ratios = elementwise(_log_ratio, 7)
 _stirling_errors = maps.unary(special.stirling_error)
 
 
@@ -124,19 +137,19 @@ class Dirichlet(VectorFamily, compiled=True):
 
     def _density(self, value: FloatArray) -> FloatArray:
         constants, total, peak = self._constants
-        terms, out = np.empty(value.shape), np.empty(value.shape[:2])
+        terms, out = np.empty(value.shape), np.empty(value.shape[:-1])
         _terms(value.reshape(-1), constants, terms.reshape(-1))
         rows = (-1, self._size)
         simplex_sums(value.reshape(rows), terms.reshape(rows), total, peak, _TOLERANCE, out.reshape(-1))
         return out
 
     def _scores(self, value: FloatArray) -> dict[str, Any]:
-        x, a = np.broadcast_arrays(value, np.asarray(self.concentration, np.float64))
-        total = a.sum(axis=-1, keepdims=True)
-        inside = simplex.contains(x)[..., None] | np.isnan(x).any(axis=-1, keepdims=True)
-        # The logs of x, a and A meet in one, so that what is left of the digamma functions is small.
-        in_concentration = np.log(x * (total / a)) + digamma_less_log(total) - digamma_less_log(a)
-        in_value = np.where(a == 1.0, 0.0 * x, (a - 1.0) / x)
+        a, total = self._held("concentration"), np.asarray(self._total)[..., None]
+        inside = (simplex.contains(value) | np.isnan(value).any(axis=-1))[..., None]
+        log_ratios = np.empty(value.shape)
+        _log_ratios(value.reshape(-1), self._constants[0], log_ratios.reshape(-1))
+        in_concentration = log_ratios + (digamma_less_log(total) - digamma_less_log(a))
+        in_value = np.where(a == 1.0, 0.0 * value, (a - 1.0) / value)
         return {"value": np.where(inside, in_value, 0.0), "concentration": np.where(inside, in_concentration, 0.0)}
 
     def _fisher(self) -> Any:

@@ -127,29 +127,28 @@ class Multinomial(CategoryProbabilities, compiled=True):
         return means, (exact - means).astype(np.float64)
 
     @cached_property
-    def _constants(self) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """The constants of the terms, and of the members n and the log probability that Poisson counts sum to it."""
+    def _constants(self) -> tuple[FloatArray, FloatArray]:
+        """The constants of the terms, and the log probability of each member that Poisson counts sum to n."""
         means, lacks = self._means
-        n, trials = self._held("total_count").reshape(-1), self._trials
         with np.errstate(all="ignore"):
-            log_means = np.log(trials) + self._log_probabilities
+            log_means = np.log(self._trials) + self._log_probabilities
             errors = np.where(means > 0.0, lacks / means, 0.0)
-            columns = np.stack(np.broadcast_arrays(means, errors, log_means)).reshape(3, -1)
-        return widen(columns), n, _log_poisson_at_its_mean(n)
+        columns = np.stack(np.broadcast_arrays(means, errors, log_means)).reshape(3, -1)
+        return widen(columns), _log_poisson_at_its_mean(self._held("total_count"))
 
     def _density(self, value: FloatArray) -> FloatArray:
-        columns, n, log_sum = self._constants
-        terms = np.empty(value.shape)
+        (columns, log_sum), n = self._constants, self._trials
+        terms, totals, out = np.empty(value.shape), np.empty(value.shape[:-1]), np.empty(value.shape[:-1])
         _terms(value.reshape(-1), columns, terms.reshape(-1))
-        totals, out = np.empty(value.shape[:2]), np.empty(value.shape[:2])
         group_sums(value.reshape(-1), totals.reshape(-1))
         group_sums(terms.reshape(-1), out.reshape(-1))
-        out = np.where((totals == n) | np.isnan(out), out - log_sum, -np.inf)
+        possible = totals == n[..., 0]
+        out = np.where(possible | np.isnan(out), out - log_sum, -np.inf)
         # All trials in one category: the sum would keep no digit of a probability near 1.
-        alone = (value == n[:, None]) & (n[:, None] > 0.0) & (totals == n)[..., None]
+        alone = (value == n) & (n > 0.0) & possible[..., None]
         if alone.any():
-            log_p = np.broadcast_to(self._log_probabilities, (*self.batch_shape, self._size)).reshape(-1, self._size)
-            out = np.where(alone.any(axis=-1), n * np.where(alone, log_p, 0.0).sum(axis=-1), out)
+            certain = np.sum(n * np.where(alone, self._log_probabilities, 0.0), axis=-1)
+            out = np.where(alone.any(axis=-1), certain, out)
         return out
 
     def _scores(self, value: FloatArray) -> dict[str, Any]:

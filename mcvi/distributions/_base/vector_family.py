@@ -10,7 +10,7 @@ from mcvi._autograd import is_traced, masked_product, once_differentiable, value
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.alternatives import keep_given
 from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE, Distribution
-from mcvi.distributions._base.vectors import Members, batch_of, event_value
+from mcvi.distributions._base.vectors import batch_of, event_value
 from mcvi.random import Key
 
 __all__ = ["VectorFamily"]
@@ -25,10 +25,10 @@ class VectorFamily(Distribution):
     ``_fill(key, first, out)``
         draws from number `first` of the stream `key` on, into ``out``, ``(draws * members, *event_shape)``;
     ``_density(value)``
-        the log densities ``(rows, members)`` of an array ``(rows, members, *event_shape)``; nothing is traced;
+        the log densities of an array ``(*draws, *batch_shape, *event_shape)``; nothing is traced;
     ``_scores(value)``
-        their derivatives by name: of ``"value"``, and of each parameter the shape of its log densities followed by the
-        axes of the parameter that belong to the event. `value` broadcasts with the batch.
+        their derivatives by name: of ``"value"``, and of each parameter the shape of the log densities followed by the
+        axes of the parameter that belong to the event.
 
     The members of a batch are counted in C order. Whatever is computed of the parameters alone is best kept in a
     `cached_property`. A family of a closed form that autograd can differentiate gives `_log_prob` instead of the last
@@ -103,9 +103,8 @@ class VectorFamily(Distribution):
 
         Each has the shape of the log density, followed by the axes of the event that the value (or parameter) has.
         """
-        held = np.asarray(event_value(self, self._checked(value_of(value))), np.float64)
-        with np.errstate(all="ignore"):  # far out a score is infinite
-            return {name: self._cast(score) for name, score in self.untraced._scores(held).items()}
+        scores = _scores_at(event_value(self, self._checked(value_of(value))), self.untraced)
+        return {name: self._cast(score) for name, score in scores.items()}
 
     def _scores(self, value: FloatArray) -> dict[str, Any]:
         raise self._lacks("a closed-form score")
@@ -116,24 +115,37 @@ class VectorFamily(Distribution):
         return super().differentiates_by("_scores" if method == "score" else method)
 
 
+def _aligned(value: Any, family: Any) -> tuple[FloatArray, Any]:
+    """Return the value with all axes of the batch, and the family with a batch that fills those of length 1."""
+    axes, batch = len(family.event_shape), family.batch_shape
+    shape = np.shape(value)
+    shape, event = np.broadcast_shapes(shape[: len(shape) - axes], batch), shape[len(shape) - axes :]
+    full = shape[len(shape) - len(batch) :]
+    if full != batch:
+        parameters = {
+            name: np.broadcast_to(held, (*full, *family._event_part(name, np.shape(held))))
+            for name, held in family.parameters.items()
+        }
+        family = type(family)(**parameters)
+    return np.ascontiguousarray(np.broadcast_to(value, (*shape, *event)), np.float64), family
+
+
 def _log_density_at(value: Any, family: Any) -> FloatArray:
-    members = Members(value, family.batch_shape, len(family.event_shape))
-    if members.batch != family.batch_shape:  # an axis of length 1 in the batch is stretched
-        family = type(family)(
-            **{
-                name: np.broadcast_to(held, (*members.batch, *family._event_part(name, np.shape(held))))
-                for name, held in family.parameters.items()
-            }
-        )
+    value, family = _aligned(value, family)
+    with np.errstate(all="ignore"):  # far out, and at the edge of the parameters, logarithms are infinite
+        return family._density(value)  # type: ignore[no-any-return]
+
+
+def _scores_at(value: Any, family: Any) -> dict[str, Any]:
+    value, family = _aligned(value, family)
     with np.errstate(all="ignore"):
-        return family._density(members.value).reshape(members.shape)  # type: ignore[no-any-return]
+        return family._scores(value)  # type: ignore[no-any-return]
 
 
 def _pull_back(g: Any, argnums: Any, answer: Any, value: Any, *parameters: Any, family: Any) -> list[Any]:
     axes = {"value": len(family.event_shape)}
     axes |= {name: family.constraints[name].event_ndim for name in family.parameters}
-    with np.errstate(all="ignore"):
-        scores = family._scores(np.asarray(value, np.float64))
+    scores = _scores_at(value, family)
     wanted = [list(axes)[argnum] for argnum in argnums]
     for name in wanted:
         if name not in scores:
