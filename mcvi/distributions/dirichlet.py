@@ -148,7 +148,9 @@ class Dirichlet(VectorFamily, compiled=True):
         inside = (simplex.contains(value) | np.isnan(value).any(axis=-1))[..., None]
         log_ratios = np.empty(value.shape)
         _log_ratios(value.reshape(-1), self._constants[0], log_ratios.reshape(-1))
-        in_concentration = log_ratios + (digamma_less_log(total) - digamma_less_log(a))
+        # The rounding of the total is of the size of a score at concentrations like 1e10.
+        rounding = (np.sum(a, axis=-1, dtype=np.longdouble, keepdims=True) - total).astype(np.float64) / total
+        in_concentration = log_ratios + (rounding + digamma_less_log(total) - digamma_less_log(a))
         in_value = np.where(a == 1.0, 0.0 * value, (a - 1.0) / value)
         return {"value": np.where(inside, in_value, 0.0), "concentration": np.where(inside, in_concentration, 0.0)}
 

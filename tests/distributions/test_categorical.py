@@ -1,9 +1,6 @@
-"""Categorical and OneHotCategorical: a look-up in a normalised table, and draws by inversion."""
+"""Categorical and OneHotCategorical: the contract, cdf and tails, draws by inversion at every size of the table."""
 
-import json
 import pickle
-import re
-from itertools import pairwise
 
 import mpmath
 import numpy as np
@@ -13,8 +10,8 @@ from autograd import numpy as anp
 from scipy import stats
 
 from mcvi.distributions import Categorical, OneHotCategorical
-from mcvi.random import as_key, tile_rows
-from tests.distributions.contract import DRAWS, FALSE_FAIL, GOLDEN, Z, error
+from tests.distributions.contract import DRAWS, FALSE_FAIL, error
+from tests.distributions.vector_contract import HARD_ODDS, VectorContract, log_odds
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.normal(size=(3, 5))
@@ -27,6 +24,53 @@ HARD = [
     [-800.0, -801.0, -799.5],
     [1e-300, -1e-300, 0.0],
 ]
+
+
+FEW, MANY = np.linspace(-1, 1, 5), np.sin(np.arange(20.0))
+BAD = [
+    ({"probs": [[0.5, 0.5], [0.5, 0.4]]}, "probs must sum to 1 over the last axis; got a sum of 0.9 at index (1,)."),
+    ({"probs": [1.5, -0.5]}, "probs must be between 0 and 1; got 1.5 at index (0,)."),
+    ({"probs": 0.5}, "probs must have at least one class on the last axis; got shape ()."),
+    ({"logits": [[0.0, np.inf]]}, "logits must be numbers or -inf; got inf at index (0, 1)."),
+    ({"logits": [-np.inf, -np.inf]}, "logits must not be -inf for every class"),
+    ({}, "specify exactly one of logits and probs; got neither."),
+]
+
+
+def instances(family):
+    return [family(logits=LOGITS[0]), family(logits=LOGITS[1]), family(probs=PROBS[2]), family(probs=[0.1, 0.9])]
+
+
+def recorded(family):
+    return {"five": family(logits=FEW), "twenty": family(logits=MANY), "batch": family(logits=np.stack([FEW, -FEW]))}
+
+
+class TestCategorical(VectorContract):
+    family = Categorical
+    instances = instances(Categorical)
+    golden = recorded(Categorical)
+    grid = [(q, np.arange(float(q.probs.size))) for q in (Categorical(**odds) for odds in HARD_ODDS)]
+    tolerance, has_mean = 1e-15, False
+    outside = [-1.0, 0.5, 5.0, np.inf, -np.inf]
+    bad = BAD
+    values = staticmethod(lambda q: np.arange(q.probs.size))
+
+    def reference(self, x, **odds):
+        return log_odds(**odds)[int(x.item())]
+
+
+class TestOneHotCategorical(VectorContract):
+    family = OneHotCategorical
+    instances = instances(OneHotCategorical)
+    golden = recorded(OneHotCategorical)
+    grid = [(q, np.eye(q.probs.size)) for q in (OneHotCategorical(**odds) for odds in HARD_ODDS)]
+    tolerance = 1e-15
+    outside = [[1, 1, 0, 0, 0], [0] * 5, [0.5, 0.5, 0, 0, 0], [0, -1, 0, 0, 2], [0, 2, 0, 0, 0], [np.inf, 0, 0, 0, 0]]
+    bad = BAD
+    values = staticmethod(lambda q: np.eye(q.probs.size))
+
+    def reference(self, x, **odds):
+        return log_odds(**odds)[list(x).index(1)]
 
 
 def truth(logits):
@@ -77,19 +121,6 @@ def test_probs_are_renormalised_and_must_nearly_sum_to_one():
     assert q.log_prob(3).dtype == np.float32
     double = Categorical(probs=single.astype(float))
     assert double.log_prob(3) == pytest.approx(np.log(0.1), rel=1e-15)
-    for wrong, text in [
-        (
-            {"probs": [[0.5, 0.5], [0.5, 0.4]]},
-            "Categorical: probs must sum to 1 over the last axis; got a sum of 0.9 at",
-        ),
-        ({"probs": [1.5, -0.5]}, "Categorical: probs must be between 0 and 1; got 1.5 at index (0,)."),
-        ({"probs": 0.5}, "Categorical: probs must have at least one class on the last axis; got shape ()."),
-        ({"logits": [[0.0, np.inf]]}, "Categorical: logits must be numbers or -inf; got inf at index (0, 1)."),
-        ({"logits": [-np.inf, -np.inf]}, "Categorical: logits must not be -inf for every class"),
-        ({}, "Categorical: specify exactly one of logits and probs; got neither."),
-    ]:
-        with pytest.raises(ValueError, match=re.escape(text)):
-            Categorical(**wrong)
 
 
 def test_what_is_no_class_has_probability_zero_and_nan_stays():
@@ -122,40 +153,6 @@ def test_autograd_differentiates_log_prob_entropy_and_cdf(name, parameter):
 
     step = 1e-6 if name == "logits" else 1e-7  # probs must still nearly sum to one
     np.testing.assert_allclose(grad(total)(parameter), central_difference(total, parameter, step), rtol=1e-5, atol=1e-5)
-
-
-@pytest.mark.parametrize(("name", "parameter"), [("logits", LOGITS), ("probs", PROBS)])
-def test_score_is_what_autograd_finds_and_fisher_its_second_moment(name, parameter):
-    q = Categorical(**{name: parameter})
-    z = np.array([0, 3, 4])
-    slope = grad(lambda x: anp.sum(Categorical(**{name: x}).log_prob(z)))(parameter)
-    np.testing.assert_allclose(slope, q.score(z)[name], rtol=1e-12, atol=1e-14)
-    scores = np.stack([q.score(np.full(3, k))[name] for k in range(5)])
-    moment = np.einsum("kb,kbi,kbj->bij", PROBS.T, scores, scores)
-    np.testing.assert_allclose(q.fisher(), moment, atol=1e-13)
-    assert np.isnan(q.score(np.nan)[name]).all()
-    assert (q.score(7)[name] == 0).all()
-
-
-def test_second_derivatives_are_refused_in_a_sentence():
-    def slope(x):
-        return grad(lambda y: anp.sum(Categorical(logits=y).log_prob([0, 1, 2])))(x)
-
-    with pytest.raises(NotImplementedError, match="second derivatives"):
-        grad(lambda x: anp.sum(slope(x) ** 2))(LOGITS)
-
-
-def test_batches_broadcast_against_values():
-    q = Categorical(logits=LOGITS[:, None, :])
-    z = RNG.integers(0, 5, size=(4, 1, 2))
-    expected = np.array([[[Categorical(logits=LOGITS[b]).log_prob(k) for k in row[0]] for b in range(3)] for row in z])
-    np.testing.assert_array_equal(q.log_prob(z), expected)
-    assert Categorical(logits=np.zeros((2, 1, 4))).log_prob(0).shape == (2, 1)
-    assert Categorical(logits=np.zeros((0, 4))).sample(3, rng=0).shape == (3, 0)
-    weights = RNG.normal(size=expected.shape)
-    slope = grad(lambda x: anp.sum(weights * Categorical(logits=x[:, None, :]).log_prob(z)))(LOGITS)
-    by_hand = np.einsum("nbm,nbmk->bk", weights, q.score(z)["logits"])
-    np.testing.assert_allclose(slope, by_hand, rtol=1e-12, atol=1e-13)
 
 
 def test_cdf_counts_the_class_itself_and_tails_keep_their_digits():
@@ -191,45 +188,6 @@ def test_few_draws_and_many_draws_are_found_alike():
     q = Categorical(logits=RNG.normal(size=(2, 3000)))
     many = q.sample(4000, rng=3)  # begins at a guide
     np.testing.assert_array_equal(q.sample(10, rng=3), many[:10])  # searches
-
-
-@pytest.mark.parametrize("family", [Categorical, OneHotCategorical])
-@pytest.mark.parametrize("parameter", [LOGITS[0], LOGITS], ids=["one", "batch"])
-def test_draws_are_the_same_however_they_are_cut(family, parameter):
-    q = family(logits=parameter)
-    rows, key = tile_rows(q.elements), as_key(5)
-    whole = q._draw(key, 0, 5 * rows + 3)
-    parts = [q._draw(key, a, b - a) for a, b in pairwise([0, rows, 4 * rows, 5 * rows + 3])]
-    np.testing.assert_array_equal(np.concatenate(parts), whole)
-    np.testing.assert_array_equal(q._draw(key, 0, 5), whole[:5])
-
-
-@pytest.mark.parametrize("family", [Categorical, OneHotCategorical])
-def test_draws_are_those_of_the_golden_file(family):
-    """A change here is a change of the stream: raise `STREAM_VERSION`, and record anew."""
-    golden = json.loads((GOLDEN / f"{family.__name__}.json").read_text())
-    for name, q in instances(family).items():
-        np.testing.assert_array_equal(np.asarray(q.sample(64, rng=2024)).reshape(64, -1), golden[name])
-
-
-def instances(family):
-    few, many = np.linspace(-1, 1, 5), np.sin(np.arange(20.0))
-    return {"five": family(logits=few), "twenty": family(logits=many), "batch": family(logits=np.stack([few, -few]))}
-
-
-def test_one_hot_moments_are_those_of_its_draws():
-    q = OneHotCategorical(logits=LOGITS)
-    z = q.sample(DRAWS // 4, rng=2)
-    assert z.dtype == np.int64
-    assert (z.sum(axis=-1) == 1).all()
-    np.testing.assert_allclose(q.mean(), PROBS, rtol=1e-14)
-    assert np.all(abs(z.mean(axis=0) - PROBS) < Z * q.stddev() / np.sqrt(len(z)))
-    exact = np.stack([np.diag(p) - np.outer(p, p) for p in PROBS])
-    np.testing.assert_allclose(q.covariance(), exact, atol=1e-16)
-    np.testing.assert_allclose(q.variance(), np.diagonal(exact, axis1=1, axis2=2), rtol=1e-14)
-    np.testing.assert_array_equal(q.mode().argmax(axis=-1), LOGITS.argmax(axis=-1))
-    np.testing.assert_allclose(q.log_prob(q.mode()), np.log(PROBS.max(axis=-1)), rtol=1e-14)
-    np.testing.assert_array_equal(q.entropy(), Categorical(logits=LOGITS).entropy())
 
 
 def test_it_keeps_what_was_given_through_pickle():

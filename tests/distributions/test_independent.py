@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from autograd import grad
 
-from mcvi.distributions import Independent, Normal
+from mcvi.distributions import Independent, Laplace, Normal
 from mcvi.random import as_key, tile_rows
+from tests.distributions.vector_contract import recorded
 
 LOC = np.arange(6.0).reshape(2, 3)
 
@@ -59,6 +60,11 @@ def test_draws_are_those_of_the_distribution_inside():
     np.testing.assert_array_equal(q.noise(7, rng=3), inner.noise(7, rng=3))
     first = tile_rows(q.elements)
     np.testing.assert_array_equal(q._draw(as_key(3), 0, first + 4)[first:], q._draw(as_key(3), first, 4))
+
+
+def test_draws_are_those_of_the_golden_file():
+    q = Independent(Laplace(np.array([0.0, 1.0, 2.0]), 0.7), 1)
+    np.testing.assert_allclose(q.sample(64, rng=2024), recorded("Independent", ""), rtol=1e-12, atol=1e-15)
 
 
 def test_moments_are_those_of_the_distribution_inside_and_the_covariance_is_diagonal():

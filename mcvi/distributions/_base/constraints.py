@@ -209,7 +209,8 @@ class _Simplex(Constraint):
     words = "probabilities that sum to 1 over the last axis"
 
     def contains(self, value: Any) -> Any:
-        return np.all(value >= 0.0, axis=-1) & (abs(np.sum(value, axis=-1) - 1.0) <= 1e-6)
+        with np.errstate(invalid="ignore", over="ignore"):  # inf - inf is outside
+            return np.all(value >= 0.0, axis=-1) & (abs(np.sum(value, axis=-1) - 1.0) <= 1e-6)
 
     def check(self, value: Any, owner: str, name: str) -> Any:
         return _checks.class_probs(value, owner, name)
@@ -334,7 +335,8 @@ class _Counts(Constraint):
 
     def contains(self, value: Any) -> Any:
         whole_numbers = np.all((value >= 0.0) & (value == np.floor(value)), axis=-1)
-        return whole_numbers & (np.sum(value, axis=-1) == value_of(self.total))
+        with np.errstate(invalid="ignore", over="ignore"):
+            return whole_numbers & (np.sum(value, axis=-1) == value_of(self.total))
 
 
 #: All finite numbers.
