@@ -72,6 +72,12 @@ def test_elements_keep_their_errors_and_their_khat():
 
 
 def test_intervals_are_centred_on_the_value_less_its_bias():
+    for level in (1e-6, 1 - 1e-6):
+        low, high = E.interval(level)
+        assert low <= E.value - E.bias <= high
+    for level in (0.0, 1.0, -0.1):
+        with pytest.raises(ValueError, match=rf"^level must be between 0 and 1; got {level}\.$"):
+            E.interval(level)
     low, high = E.interval(0.95)
     assert (low + high) / 2 == pytest.approx(1.99)
     assert high - low == pytest.approx(2 * 2.0096 * 0.1, rel=1e-3)  # Student's t with 49 degrees of freedom
@@ -203,6 +209,10 @@ def test_members_that_share_draws_are_not_summed():
         ((slice(None), None), (0, 3)),
         ((..., None), (0, 2)),
         ((0, 0, 0), ()),
+        ((slice(None), ..., slice(None)), (0, 2)),
+        ((..., slice(None)), (0, 2)),
+        ((None, ..., None), (1, 3)),
+        ((0, ..., None), (1,)),
         (np.array([0, 0]), ()),
         ([0, 0], ()),
         (True, ()),

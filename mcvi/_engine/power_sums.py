@@ -79,7 +79,8 @@ class PowerSums:
         value, error, bias, ess = out
         if self.power.extreme:
             infinite = np.isinf(power)
-            value = np.where(infinite, self.far.state[0] / self.power.strength, value)
+            largest = self.far.state[0]
+            value = np.where(infinite, np.where(power > 0, largest, -largest), value)
             error, bias, ess = (np.where(infinite, np.nan, read) for read in (error, bias, ess))
         if self.near is None or self.mean is None:
             return value, error, bias, ess
