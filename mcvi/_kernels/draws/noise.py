@@ -111,28 +111,24 @@ def _copy(source: Any, out: Any) -> None:
 @kernel
 def uniforms(key0: Any, key1: Any, slot: Any, first_tile: int, tile: int, out: Any) -> None:
     """Fill `out`, which begins at tile `first_tile`, with uniforms on (0, 1)."""
-    half = tile // 2
-    whole = out.size // tile
-    for t in range(whole):
-        uniform_tile(key0, key1, slot, first_tile + t, half, out[t * tile : (t + 1) * tile])
-    if whole * tile < out.size:
-        last = np.empty(tile)
-        uniform_tile(key0, key1, slot, first_tile + whole, half, last)
-        _copy(last, out[whole * tile :])
+    rest = np.empty(tile)
+    for t in range(-(-out.size // tile)):
+        part = out[t * tile : (t + 1) * tile]
+        # One call for both: its code is the greater part of what is compiled.
+        uniform_tile(key0, key1, slot, first_tile + t, tile // 2, part if part.size == tile else rest)
+        if part.size < tile:
+            _copy(rest, part)
 
 
 @kernel
 def normals(key0: Any, key1: Any, slot: Any, first_tile: int, tile: int, out: Any) -> None:
     """Fill `out`, which begins at tile `first_tile`, with standard normals (Box and Muller 1958)."""
-    half = tile // 2
-    whole = out.size // tile
-    words = np.empty(tile, np.uint64)
-    for t in range(whole):
-        normal_tile(key0, key1, slot, first_tile + t, half, words, out[t * tile : (t + 1) * tile])
-    if whole * tile < out.size:
-        last = np.empty(tile)
-        normal_tile(key0, key1, slot, first_tile + whole, half, words, last)
-        _copy(last, out[whole * tile :])
+    rest, words = np.empty(tile), np.empty(tile, np.uint64)
+    for t in range(-(-out.size // tile)):
+        part = out[t * tile : (t + 1) * tile]
+        normal_tile(key0, key1, slot, first_tile + t, tile // 2, words, part if part.size == tile else rest)
+        if part.size < tile:
+            _copy(rest, part)
 
 
 @kernel

@@ -19,10 +19,14 @@ _PARITY = np.uint64(0x1BD11BDAA9FC1A22)
 _ONE_BITS = np.uint64(0x3FF0000000000000)
 
 
+# Named, because a function is compiled again for each literal that it is called with.
+_12, _16, _21, _24, _31, _32, _42, _64 = (np.uint64(bits) for bits in (12, 16, 21, 24, 31, 32, 42, 64))
+
+
 @scalar
-def _mix(a: Any, b: Any, rotation: int) -> Any:
+def _mix(a: Any, b: Any, rotation: Any) -> Any:
     a = a + b
-    return a, ((b << np.uint64(rotation)) | (b >> np.uint64(64 - rotation))) ^ a
+    return a, ((b << rotation) | (b >> (_64 - rotation))) ^ a
 
 
 @scalar
@@ -30,22 +34,22 @@ def threefry(key0: Any, key1: Any, counter0: Any, counter1: Any) -> Any:
     """Return two random 64-bit words."""
     key2 = _PARITY ^ key0 ^ key1
     a, b = counter0 + key0, counter1 + key1
-    a, b = _mix(a, b, 16)
-    a, b = _mix(a, b, 42)
-    a, b = _mix(a, b, 12)
-    a, b = _mix(a, b, 31)
+    a, b = _mix(a, b, _16)
+    a, b = _mix(a, b, _42)
+    a, b = _mix(a, b, _12)
+    a, b = _mix(a, b, _31)
     a, b = a + key1, b + key2 + np.uint64(1)
-    a, b = _mix(a, b, 16)
-    a, b = _mix(a, b, 32)
-    a, b = _mix(a, b, 24)
-    a, b = _mix(a, b, 21)
+    a, b = _mix(a, b, _16)
+    a, b = _mix(a, b, _32)
+    a, b = _mix(a, b, _24)
+    a, b = _mix(a, b, _21)
     a, b = a + key2, b + key0 + np.uint64(2)
-    a, b = _mix(a, b, 16)
-    a, b = _mix(a, b, 42)
-    a, b = _mix(a, b, 12)
-    a, b = _mix(a, b, 31)
+    a, b = _mix(a, b, _16)
+    a, b = _mix(a, b, _42)
+    a, b = _mix(a, b, _12)
+    a, b = _mix(a, b, _31)
     a, b = a + key0, b + key1 + np.uint64(3)
-    return _mix(a, b, 16)
+    return _mix(a, b, _16)
 
 
 @scalar

@@ -78,10 +78,12 @@ _SOURCES = {
 }
 #: The signature of a loop that computes log weights, for each kind of source.
 WEIGH = {kind: types.void(source, _INTEGER, _LINE) for kind, source in _SOURCES.items()}
-#: The signature of a kernel that adds a chunk of log weights ``(rows, members)`` to a state after some rows.
+#: The signature of a kernel that adds a chunk of log weights ``(rows, members)`` to a state after some rows; the third
+#: is the address of what it may call.
 ADD = types.void(
     _PLANE,
     _INTEGER,
+    _ADDRESS,
     types.NamedTuple(
         (_PLANE, _STACK, _PLANE, _STACK, _LINE, _INTEGER, _STACK, types.int64[:, ::1], _PLANE),
         State,

@@ -8,6 +8,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numba import types
 
 from mcvi._kernels.compiler.intrinsics import call_by_address
 from mcvi._kernels.compiler.jit import address, kernel, scalar
@@ -38,7 +39,12 @@ def _copy(part: Any, state: Any) -> None:
             state[row, j] = part[row, j]
 
 
-# Each `add` below adds a chunk of log weights, ``(rows, members)``, to the state after `before` rows.
+# Each `add` below adds a chunk of log weights, ``(rows, members)``, to the state after `before` rows. `then` is the
+# address of what is called from the second chunk on, or 0.
+
+
+_MERGE = types.void(*3 * (types.float64[:, ::1],))
+_merge = call_by_address(_MERGE)
 
 
 @cache
@@ -46,14 +52,14 @@ def _log_moments(many: bool) -> Any:
     of_chunk = moments.log_moments_of_many if many else moments.log_moments_of_few
 
     @kernel
-    def add(v: Any, before: int, state: State) -> None:
+    def add(v: Any, before: int, then: int, state: State) -> None:
         part = np.empty((4, v.shape[1]))
         for j in range(len(state.scale)):
             of_chunk(v, state.scale[j], part)
             if before == 0:
                 _copy(part, state.log_moments[j])
             else:
-                merge_log_moments(state.log_moments[j], part, state.log_moments[j])
+                _merge(then, (state.log_moments[j], part, state.log_moments[j]))
 
     return add
 
@@ -63,7 +69,7 @@ def _moments(many: bool) -> Any:
     of_chunk = moments.moments_of_many if many else moments.moments_of_few
 
     @kernel
-    def add(v: Any, before: int, state: State) -> None:
+    def add(v: Any, before: int, then: int, state: State) -> None:
         part = np.empty((3, v.shape[1]))
         of_chunk(v, part)
         if before == 0:
@@ -75,7 +81,7 @@ def _moments(many: bool) -> Any:
 
 
 @kernel
-def _add_centred_moments(v: Any, before: int, state: State) -> None:
+def _add_centred_moments(v: Any, before: int, then: int, state: State) -> None:
     # The centre is the mean of the first chunk, which `moments` has just found.
     part = np.empty((3, v.shape[1]))
     for j in range(len(state.scale)):
@@ -94,21 +100,26 @@ def _largest(many: bool) -> Any:
     keep_largest = tail.keep_largest_of_many if many else tail.keep_largest_of_few
 
     @kernel
-    def add(v: Any, before: int, state: State) -> None:
+    def add(v: Any, before: int, then: int, state: State) -> None:
         for j in range(state.signs.size):
-            keep_largest(v, state.signs[j], state.keep, state.values[j], state.sizes[j], state.floors[j])
+            keep_largest(then, v, state.signs[j], state.keep, state.values[j], state.sizes[j], state.floors[j])
 
     return add
 
 
 @cache
-def _addresses(powers: bool, means: bool, tails: bool, many: bool) -> tuple[int, int, int, int]:
-    """Return the address of each `add`, or 0 where it is not asked for."""
+def _addresses(powers: bool, means: bool, tails: bool, many: bool, again: bool, full: bool) -> tuple[int, ...]:
+    """Return the address of each `add`, or 0 where it is not asked for, and two of what they call.
+
+    There is more than one chunk, `again`; the room for a tail may get `full`.
+    """
     return (
         address(_log_moments(many), ADD) if powers else 0,
+        address(merge_log_moments, _MERGE) if powers and again else 0,
         address(_moments(many), ADD) if means else 0,
         address(_add_centred_moments, ADD) if means and powers else 0,
         address(_largest(many), ADD) if tails else 0,
+        tail.cut_address() if tails and full else 0,
     )
 
 
@@ -123,7 +134,7 @@ def _sweep(kind: type) -> Any:
     def run(
         weigh: int, adders: Any, source: Any, first: int, count: int, rows: int, before: int, state: Any, members: int
     ) -> None:
-        log_moments, moments, centred_moments, largest = adders
+        log_moments, merge, moments, centred_moments, largest, cut = adders
         chunk = np.empty(min(rows, count) * members)
         for start in range(0, count, rows):
             many = min(rows, count - start)
@@ -131,13 +142,13 @@ def _sweep(kind: type) -> Any:
             compute(weigh, (source, (first + start) * members, flat))
             v = flat.reshape(many, members)
             if log_moments:
-                _add(log_moments, (v, before + start, state))
+                _add(log_moments, (v, before + start, merge, state))
             if moments:
-                _add(moments, (v, before + start, state))
+                _add(moments, (v, before + start, 0, state))
             if centred_moments:
-                _add(centred_moments, (v, before + start, state))
+                _add(centred_moments, (v, before + start, 0, state))
             if largest:
-                _add(largest, (v, before + start, state))
+                _add(largest, (v, before + start, cut, state))
 
     return run
 
@@ -156,7 +167,8 @@ def sweep(weigh: Any, source: Given | Drawn, first: int, count: int, rows: int, 
         How many draws make a chunk.
     """
     powers, members = state.scale.shape
-    adders = _addresses(powers > 0, state.moments.size > 0, state.signs.size > 0, members >= MANY)
+    again, full = before > 0 or count > rows, before + count > state.values.shape[2]
+    adders = _addresses(powers > 0, state.moments.size > 0, state.signs.size > 0, members >= MANY, again, full)
     kind: Any = type(source)
     run = _SWEEPS[kind]
     run(address_of(weigh, kind), adders, tuple(source), first, count, rows, before, tuple(state), members)

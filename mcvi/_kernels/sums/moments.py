@@ -49,19 +49,6 @@ def smallest_of(v: Any) -> float:
     return -opposite
 
 
-@scalar
-def _settle_extremes(v: Any, scale: Any, out: Any) -> None:
-    for j in range(scale.size):
-        if out[0, j] == -np.inf:  # all weights are zero: (-inf) - (-inf) is nan
-            out[1, j], out[2, j] = 0.0, 0.0
-        elif out[0, j] == np.inf:
-            infinite = 0.0
-            for i in range(len(v)):
-                if scale[j] * v[i, j] == np.inf:
-                    infinite += 1.0
-            out[1, j], out[2, j] = infinite, infinite
-
-
 @kernel
 def log_moments_of_few(v: Any, scale: Any, out: Any) -> None:
     columns = v.shape[1]
@@ -71,9 +58,14 @@ def log_moments_of_few(v: Any, scale: Any, out: Any) -> None:
         high = largest_of(flat)
         extreme = high if s > 0 else smallest_of(flat)
         m = s * extreme
-        first, second = _exponential_sums(flat, s, extreme) if abs(m) < np.inf else (np.nan, np.nan)
+        first, second = 0.0, 0.0
+        if m == np.inf:
+            for x in flat:
+                first += 1.0 if s * x == np.inf else 0.0
+            second = first
+        elif m != -np.inf:  # else all weights are zero: (-inf) - (-inf) is nan
+            first, second = _exponential_sums(flat, s, extreme)
         out[0, j], out[1, j], out[2, j], out[3, j] = m, first, second, high
-    _settle_extremes(v, scale, out)
 
 
 @kernel
@@ -101,7 +93,14 @@ def log_moments_of_many(v: Any, scale: Any, out: Any) -> None:
         for j in range(columns):
             out[1, j] += run_first[j]
             out[2, j] += run_second[j]
-    _settle_extremes(v, scale, out)
+    for j in range(columns):
+        if out[0, j] == -np.inf:  # all weights are zero: (-inf) - (-inf) above is nan
+            out[1, j], out[2, j] = 0.0, 0.0
+        elif out[0, j] == np.inf:
+            infinite = 0.0
+            for i in range(rows):
+                infinite += 1.0 if scale[j] * v[i, j] == np.inf else 0.0
+            out[1, j], out[2, j] = infinite, infinite
 
 
 def log_moments(v: Any, scale: Any, out: Any) -> None:

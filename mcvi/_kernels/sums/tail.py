@@ -1,11 +1,13 @@
 """Keep the largest numbers of each column of a stream of blocks."""
 
+from functools import cache
 from typing import Any
 
 import numpy as np
+from numba import types
 
-from mcvi._kernels.compiler.intrinsics import lowest_bit, mask_above
-from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.compiler.intrinsics import call_by_address, lowest_bit, mask_above
+from mcvi._kernels.compiler.jit import address, kernel, scalar
 from mcvi._kernels.sums.moments import MANY, smallest_of
 
 _ONE, _ALL = np.uint64(1), np.uint64(2**64 - 1)
@@ -87,6 +89,23 @@ def _prune(values: Any, size: int, keep: int) -> tuple[int, float]:
 
 
 @kernel
+def _cut(values: Any, keep: int, j: int, sizes: Any, floors: Any) -> None:
+    """Prune row `j` of `values`, and raise its floor."""
+    sizes[j], raised = _prune(values[j], sizes[j], keep)
+    floors[j] = max(floors[j], raised)
+
+
+_CUT = types.void(types.float64[:, ::1], types.int64, types.int64, types.int64[::1], types.float64[::1])
+_call_cut = call_by_address(_CUT)
+
+
+@cache
+def cut_address() -> int:
+    """Return the address of what `keep_largest` calls where there is no more room: not compiled before."""
+    return address(_cut, _CUT)
+
+
+@kernel
 def prune(values: Any, keep: int, floors: Any) -> int:
     """Cut each row to its `keep` largest and some more, filled up with -inf; return the length of the longest.
 
@@ -118,20 +137,6 @@ def _append_all(t: Any, sign: float, values: Any, size: int) -> int:
 
 
 @kernel
-def _keep_of_one(t: Any, sign: float, keep: int, values: Any, size: int, floor: float) -> tuple[int, float]:
-    for start in range(0, t.size, _STRIDE):
-        stride = t[start : start + _STRIDE]
-        if size + stride.size > values.size:
-            size, raised = _prune(values, size, keep)
-            floor = max(floor, raised)
-        if floor == -np.inf:
-            size = _append_all(stride, sign, values, size)
-        else:
-            size = _append_above(stride, sign, floor, values, size)
-    return size, floor
-
-
-@kernel
 def _append_row(t: Any, sign: float, floors: Any, values: Any, sizes: Any) -> None:
     """Append the numbers of ``sign * t`` that are above their floor, each to its own row of `values`."""
     first = 0
@@ -153,7 +158,7 @@ def _append_row(t: Any, sign: float, floors: Any, values: Any, sizes: Any) -> No
 
 
 @kernel
-def keep_largest_of_many(t: Any, sign: float, keep: int, values: Any, sizes: Any, floors: Any) -> None:
+def keep_largest_of_many(cut: int, t: Any, sign: float, keep: int, values: Any, sizes: Any, floors: Any) -> None:
     columns = t.shape[1]
     limits = np.empty(columns)
     for start in range(0, len(t), _ROWS):
@@ -161,8 +166,7 @@ def keep_largest_of_many(t: Any, sign: float, keep: int, values: Any, sizes: Any
         some = False
         for j in range(columns):
             if sizes[j] + len(run) > values.shape[1]:
-                sizes[j], raised = _prune(values[j], sizes[j], keep)
-                floors[j] = max(floors[j], raised)
+                _call_cut(cut, (values, keep, j, sizes, floors))
             limits[j] = floors[j]
             if floors[j] == -np.inf:
                 sizes[j] = _append_all(run[:, j], sign, values[j], sizes[j])
@@ -175,11 +179,18 @@ def keep_largest_of_many(t: Any, sign: float, keep: int, values: Any, sizes: Any
 
 
 @kernel
-def keep_largest_of_few(t: Any, sign: float, keep: int, values: Any, sizes: Any, floors: Any) -> None:
+def keep_largest_of_few(cut: int, t: Any, sign: float, keep: int, values: Any, sizes: Any, floors: Any) -> None:
     columns = t.shape[1]
     for j in range(columns):
-        flat = t.reshape(-1) if columns == 1 else t[:, j].copy()
-        sizes[j], floors[j] = _keep_of_one(flat, sign, keep, values[j], sizes[j], floors[j])
+        flat, row = t.reshape(-1) if columns == 1 else t[:, j].copy(), values[j]
+        for start in range(0, flat.size, _STRIDE):
+            stride = flat[start : start + _STRIDE]
+            if sizes[j] + stride.size > row.size:
+                _call_cut(cut, (values, keep, j, sizes, floors))
+            if floors[j] == -np.inf:
+                sizes[j] = _append_all(stride, sign, row, sizes[j])
+            else:
+                sizes[j] = _append_above(stride, sign, floors[j], row, sizes[j])
 
 
 def keep_largest(t: Any, sign: float, keep: int, values: Any, sizes: Any, floors: Any) -> None:
@@ -188,4 +199,5 @@ def keep_largest(t: Any, sign: float, keep: int, values: Any, sizes: Any, floors
     nan is passed over. Where there is no more room, `values` is cut to its `keep` largest and some more, and the floor
     raised: a row has room for all numbers that will come, or for `keep` and `slack` at least.
     """
-    (keep_largest_of_few if t.shape[1] < MANY else keep_largest_of_many)(t, sign, keep, values, sizes, floors)
+    cut = 0 if sizes.max(initial=0) + len(t) <= values.shape[1] else cut_address()
+    (keep_largest_of_few if t.shape[1] < MANY else keep_largest_of_many)(cut, t, sign, keep, values, sizes, floors)

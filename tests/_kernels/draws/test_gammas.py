@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from scipy.special import gammainc
 
-from mcvi._kernels.draws.gammas import SLOTS, fill_gammas, gamma_draw
+from mcvi._kernels.draws.gammas import SLOTS, fill_betas, fill_gammas, gamma_draw
 from mcvi.random import as_key
 
 FALSE_FAIL = 1e-9
@@ -107,3 +107,12 @@ def test_shapes_without_bound_keep_their_spread():
         assert abs(z.mean()) < tolerance
         if shape == 1e15:
             assert abs(z.std() - 1.0) < tolerance
+
+
+@pytest.mark.parametrize(("a", "b", "end"), [(1.0, 1e-3, 1.0 - 2.0**-53), (1e-3, 1.0, np.finfo(float).tiny)])
+def test_beta_draws_are_held_inside_the_unit_interval(a, b, end):
+    out = np.empty(5000)
+    fill_betas(as_key(1).words, 0, 0, TILE, np.array([a]), np.array([b]), out)
+    assert (out == end).any()
+    assert (out > 0.0).all()
+    assert (out < 1.0).all()
