@@ -51,7 +51,7 @@ class Term:
     def draws_in_front(self) -> bool:
         """Whether the draws are an axis of the value alone, so that some of them have the same distribution."""
         q = self.node.distribution
-        return len(self.shape) > 0 and np.ndim(value_of(self.node)) > len(q.batch_shape) + len(q.event_shape)
+        return np.ndim(value_of(self.node)) > len(q.batch_shape) + len(q.event_shape)
 
     def second_order(self) -> "Term | None":
         """Return the term that has the estimator's second-order advantage, where it has one."""

@@ -28,6 +28,8 @@ from mcvi.stochastic import (
     value_and_grad,
     value_type,
 )
+from mcvi.stochastic._graph.trace import value_sizes
+from mcvi.stochastic._tape import Tape
 
 LOGITS = np.array([0.3, -1.0, 2.0])
 
@@ -161,6 +163,36 @@ def test_the_trial_calls_no_estimator_and_teaches_no_baseline():
     np.testing.assert_allclose(baseline.read(), value.value)
 
 
+def test_one_estimator_that_compares_draws_is_enough_for_one_block():
+    sizes = []
+
+    def loss(logit):
+        a = StochasticTensor(Bernoulli(logits=logit), loss_fn=score_function)
+        b = StochasticTensor(Bernoulli(logits=logit), loss_fn=leave_one_out)
+        sizes.append(len(a))
+        return (a + b - 0.45) ** 2
+
+    value_and_grad(loss)(0.3, n=10_000, rng=0)
+    assert sizes == [2, 10_000]
+
+
+def test_sizes_are_counted_in_the_trial_alone():
+    seen = []
+
+    def loss(loc):
+        seen.append(value_sizes.get() is not None)
+        return StochasticTensor(Normal(loc, 1.0)) ** 2
+
+    value_and_grad(loss)(0.3, n=100, rng=0)
+    assert seen == [True, False]
+    assert value_sizes.get() is None
+
+
+def test_errors_from_draws_pull_nothing_back(monkeypatch):
+    monkeypatch.setattr(Tape, "pull_back", None)
+    value_and_grad(lambda p: bits({"logits": p, "scale": 1.5}))(LOGITS, n=100, rng=0)
+
+
 def test_blocks_are_compared_within_themselves():
     _, gradient = value_and_grad(bits)(PARAMS, n=100, rng=2, block_size=25)
     probs, parts = 1 / (1 + np.exp(-LOGITS)), []
@@ -259,29 +291,30 @@ def test_progress_counts_the_draws(size, steps, pool):
 
 
 @pytest.mark.parametrize("errors", [True, False])
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
 @pytest.mark.parametrize("size", [None, 5])
-def test_losses_that_are_not_finite_are_warned_of_with_their_draws(errors, size):
-    def loss(loc):
-        a = StochasticTensor(Normal(loc, 1.0), name="a")
-        b = StochasticTensor(Normal(a, 1.0), name="b")
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return anp.where(a > 0.5, anp.log(-1.0 + 0.0 * b) if size is None else 1.0 / (0.0 * b**2), b)
-
-    draws = {name: [] for name in ("a", "b")}
-    sizes = [20] if size is None else [5] * 4
+def test_losses_that_are_not_finite_are_warned_of_with_their_draws(errors, bad, size):
+    sizes, a, b = [20] if size is None else [5] * 4, [], []
     for block, count in enumerate(sizes):
         key = as_key(3).child(1 + block)
-        a = Normal(0.0, 1.0).sample(count, rng=key.child(1))
-        draws["a"].extend(a)
-        draws["b"].extend(Normal(a, 1.0).sample(rng=key.child(2)))
-    bad = np.flatnonzero(np.array(draws["a"]) > 0.5)
-    with warnings.catch_warnings(record=True) as caught:
+        a.extend(Normal(0.0, 1.0).sample(count, rng=key.child(1)))
+        b.extend(Normal(np.zeros(2), 1.0).sample(count, rng=key.child(2)))
+    limit = max(a[:7])
+    places = [index for index, number in enumerate(a) if number > limit]  # in the second block or later
+
+    def loss(loc):
+        first = StochasticTensor(Normal(loc, 1.0), name="a")
+        second = StochasticTensor(Normal(loc * np.ones(2), 1.0), name="b")
+        return anp.where(first > limit, bad, 0.0) + second[:, 0]
+
+    with warnings.catch_warnings(record=True) as caught, np.errstate(invalid="ignore"):
         warnings.simplefilter("always")
         value_and_grad(loss)(0.0, n=20, rng=3, errors=errors, block_size=size)
     (warning,) = [w for w in caught if w.category is NonFiniteWarning]
-    at = {name: np.array2string(np.array(held[bad[0]])).removesuffix(".") for name, held in draws.items()}
+    shown = [np.array2string(np.asarray(held[places[0]])).removesuffix(".") for held in (a, b)]
     assert str(warning.message) == (
-        f"loss_fn was nan or +inf {len(bad)} times in 20 values; first at draw {bad[0]}, a = {at['a']}, b = {at['b']}."
+        f"loss_fn was nan or +inf {len(places)} times in 20 values; first at draw {places[0]}, "
+        f"a = {shown[0]}, b = {shown[1]}."
     )
     assert warning.filename == __file__
 

@@ -7,6 +7,7 @@ from autograd import grad
 
 from mcvi.distributions import Bernoulli, Normal
 from mcvi.stochastic import (
+    ObservedStochasticTensor,
     SampleValue,
     StochasticTensor,
     get_mean_baseline,
@@ -14,6 +15,7 @@ from mcvi.stochastic import (
     get_score_function_with_advantage,
     get_score_function_with_baseline,
     get_score_function_with_constant_baseline,
+    get_vimco_advantage_fn,
     leave_one_out,
     score_function,
     surrogate_loss,
@@ -222,3 +224,115 @@ def test_stopped_samples_of_a_pathwise_family_take_the_score():
 
     z = np.asarray(without_graph(StochasticTensor(Normal(0.3, 1.0), SampleValue(4), rng=0)))
     np.testing.assert_allclose(grad(objective)(0.3), np.sum(z**2 * (z - 0.3)))
+
+
+class LeastSquares:
+    """A slow twin of the regression baseline: weighted least squares over all that was seen, refitted each time."""
+
+    def __init__(self, decay, ridge=1e-8):
+        self.decay, self.ridge, self.seen = decay, ridge, []
+
+    def __call__(self, rows, loss):
+        design = np.column_stack([np.ones(len(rows)), rows])
+        prediction = np.zeros(len(rows))
+        if self.seen:
+            # the first losses stand for all before them: their weight is not multiplied by 1 - decay
+            last = len(self.seen) - 1
+            weights = [self.decay ** (last - t) * (1.0 if t == 0 else 1 - self.decay) for t in range(last + 1)]
+            gram = sum(w * d.T @ d / len(d) for w, (d, _) in zip(weights, self.seen, strict=True))
+            moment = sum(w * d.T @ f / len(d) for w, (d, f) in zip(weights, self.seen, strict=True))
+            gram = gram + self.ridge * np.trace(gram) / len(gram) * np.eye(len(gram))
+            prediction = design @ np.linalg.solve(gram, moment)
+        self.seen.append((design, loss))
+        return prediction
+
+
+@pytest.mark.parametrize(("decay", "options"), [(0.99, {}), (0.6, {"ema_decay": 0.6}), (0.0, {"ema_decay": 0.0})])
+@pytest.mark.parametrize("ridge", [None, 0.3])
+def test_the_regression_is_weighted_least_squares_after_every_update(decay, options, ridge):
+    rng = np.random.default_rng(3)
+    features = {}
+    options = options if ridge is None else {**options, "ridge": ridge}
+    baseline = get_regression_baseline(lambda node, loss: features["now"], **options)
+    twin = LeastSquares(decay, 1e-8 if ridge is None else ridge)
+    for _ in range(5):
+        rows, loss = rng.normal(size=(8, 2)), rng.normal(size=8) ** 2
+        features["now"] = rows
+        np.testing.assert_allclose(baseline(sure(), loss), twin(rows, loss), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("where", ["loss", "features"])
+def test_a_number_that_is_not_finite_does_not_stay_in_the_regression(where):
+    features = {"now": np.arange(4.0)}
+    baseline = get_regression_baseline(lambda node, loss: features["now"])
+    baseline(sure(), np.array([1.0, 3.0, 5.0, 7.0]))
+    before = baseline.read(sure(), np.zeros(4))
+    if where == "loss":
+        baseline.update(sure(), np.array([1.0, np.nan, 5.0, 7.0]))
+    else:
+        features["now"] = np.array([0.0, np.inf, 1.0, 2.0])
+        baseline.update(sure(), np.array([1.0, 3.0, 5.0, 7.0]))
+        features["now"] = np.arange(4.0)
+    np.testing.assert_array_equal(baseline.read(sure(), np.zeros(4)), before)
+
+
+def test_the_defaults_of_the_baselines():
+    assert get_mean_baseline().ema_decay == 0.99
+    baseline = get_regression_baseline(lambda node, loss: loss)
+    assert (baseline.ema_decay, baseline.ridge) == (0.99, 1e-8)
+    for make in (get_mean_baseline, lambda d: get_regression_baseline(len, ema_decay=d)):
+        assert make(0.0).ema_decay == 0.0
+        for decay in (1.0, -0.1, 1.5):
+            with pytest.raises(ValueError, match=rf"^ema_decay must be at least 0 and below 1; got {decay}\.$"):
+                make(decay)
+
+
+def test_estimators_are_named_in_pictures_and_errors():
+    names = {
+        "score function": score_function,
+        "score function, leave-one-out": leave_one_out,
+        "score function, constant baseline": get_score_function_with_constant_baseline(1.0),
+        "score function, baseline mean (decay 0.99)": get_score_function_with_baseline(),
+        "score function, baseline regression on features": get_score_function_with_baseline(
+            get_regression_baseline(len)
+        ),
+        "score function, advantage VIMCO": get_score_function_with_advantage(get_vimco_advantage_fn()),
+        "mine": get_score_function_with_advantage(len, name="mine"),
+    }
+    assert {repr(estimator): estimator for estimator in names.values()} == names
+    assert get_mean_baseline(0.5).__name__ == "mean (decay 0.5)"
+    assert get_mean_baseline(0.5, name="mine").__name__ == "mine"
+
+
+@pytest.mark.parametrize("kind", [list, tuple, np.float32, np.int64], ids=lambda kind: kind.__name__)
+def test_users_functions_may_return_lists_and_other_numbers(kind):
+    def converted(values):
+        return kind(values) if kind in (list, tuple) else np.asarray(values).astype(kind)
+
+    held = np.array([0.0, 1.0, 1.0])
+
+    def gradient(estimator):
+        def objective(logit):
+            b = StochasticTensor(Bernoulli(logits=logit), loss_fn=estimator, value=held, name="b")
+            return anp.sum(surrogate_loss([b * 2.0]))
+
+        return grad(objective)(0.3)
+
+    score = held - 1 / (1 + np.exp(-0.3))
+    by_advantage = get_score_function_with_advantage(lambda node, loss: converted([1.0, 2.0, 3.0]))
+    np.testing.assert_allclose(gradient(by_advantage), np.sum(np.array([1, 2, 3]) * score), rtol=1e-6)
+    by_baseline = get_score_function_with_baseline(lambda node, loss: converted([1.0, 2.0, 3.0]))
+    np.testing.assert_allclose(gradient(by_baseline), np.sum((2 * held - [1, 2, 3]) * score), rtol=1e-6)
+    by_features = get_regression_baseline(lambda node, loss: converted([1.0, 2.0, 4.0]))
+    by_features(sure(), np.array([3.0, 5.0, 9.0]))  # 1 + 2 x
+    np.testing.assert_allclose(by_features.read(sure(), np.zeros(3)), [3.0, 5.0, 9.0], rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", [list, np.float32, np.int64], ids=lambda kind: kind.__name__)
+def test_recorded_draws_may_be_lists_and_other_numbers(kind):
+    values = [1, 0, 1] if kind is list else np.array([1, 0, 1], kind)
+    b = StochasticTensor(Bernoulli(logits=0.3), value=values)
+    assert b.dtype == (np.float32 if kind is np.float32 else np.float64)
+    np.testing.assert_array_equal(without_graph(b), [1.0, 0.0, 1.0])
+    x = ObservedStochasticTensor(Bernoulli(logits=0.3), values)
+    np.testing.assert_array_equal(without_graph(x.value()), [1.0, 0.0, 1.0])

@@ -19,6 +19,8 @@ from mcvi.stochastic import (
     take,
     without_graph,
 )
+from mcvi.stochastic._graph.nodes import node_of
+from mcvi.stochastic._graph.trace import nearest_draws, upstream
 
 
 def draws(loc=0.0, *, name, n=4, rng=0, pathwise=None):
@@ -214,3 +216,40 @@ def test_take_is_differentiable_in_the_array_and_refuses_what_is_no_index():
 def test_stop_gradient_is_a_constant_for_every_derivative():
     np.testing.assert_array_equal(jacobian(lambda x: stop_gradient(x) * x)(np.array([2.0, 3.0])), np.diag([2.0, 3.0]))
     np.testing.assert_array_equal(hessian(lambda x: anp.sum(stop_gradient(x) * x**2))(np.array([2.0])), [[4.0]])
+
+
+@pytest.mark.parametrize("kind", [list, tuple])
+def test_take_of_traced_numbers_in_a_list(kind):
+    def objective(parts, listed, random):
+        first, second = parts[0], parts[1] ** 2
+        array = kind([first, second]) if listed else anp.array([first, second])
+        index = draws(0.0, name="z", pathwise=False) > 0 if random else np.array([1.0, 0.0, 1.0])
+        total = take(array, index) * np.arange(1.0, 1 + len(index))
+        return anp.sum(surrogate_loss([total]) if random else total)
+
+    parts = np.array([0.5, 3.0])
+    for random in (True, False):
+        expected = grad(objective)(parts, False, random)
+        np.testing.assert_array_equal(grad(objective)(parts, True, random), expected)
+    np.testing.assert_array_equal(expected, [2.0, 2 * 3.0 * (1 + 3)])
+
+
+def test_take_of_rows_in_a_list():
+    rows = [np.array([1.0, 2.0]), np.array([3.0, 4.0])]
+    np.testing.assert_array_equal(take(rows, np.array([1, 0, 1])), np.array(rows)[[1, 0, 1]])
+    with pytest.raises(ValueError, match=r"^take: array must have at least one axis to be indexed; got a scalar\.$"):
+        take(3.0, np.array([0.0]))
+    for bad in (2.0, -1.0, np.nan):
+        with pytest.raises(IndexError, match=rf"^take: indices must be whole numbers from 0 to 1; got {bad}\.$"):
+            take(rows, np.array([0.0, bad]))
+
+
+def test_the_nearest_draws_are_found_past_values_and_not_past_draws():
+    a = draws(name="a")
+    b = StochasticTensor(Normal(a, 1.0), name="b", rng=1)
+    c = StochasticTensor(Normal(anp.exp(b) + a, 1.0), name="c", rng=2)
+    names = [node_of(node).name for node in nearest_draws((c * b)._node.parents)]
+    assert sorted(names) == ["b", "c"]
+    assert [node_of(node).name for node in nearest_draws(b._node.parents)] == ["a"]
+    assert sorted(node_of(node).name for node in nearest_draws(c._node.parents)) == ["a", "b"]
+    assert [node_of(node).name for node in upstream([c._node]) if node.source is not None] == ["a", "b", "c"]

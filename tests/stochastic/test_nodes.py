@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from autograd import grad
 
-from mcvi.distributions import Normal
+from mcvi.distributions import Bernoulli, Normal
 from mcvi.stochastic import (
     MeanValue,
     NoValueTypeSetError,
@@ -278,3 +278,71 @@ def test_a_node_is_one_place_in_its_graph():
     assert copy.deepcopy({z: 1}) == {z: 1}
     with pytest.raises(TypeError, match=r"z: a node cannot leave its graph: pickle without_graph\(node\)"):
         pickle.dumps(z)
+
+
+@pytest.mark.parametrize(
+    ("shape", "error", "text"),
+    [
+        (-1, ValueError, r"^SampleValue: shape must be a positive integer; got -1\.$"),
+        ((3, 0), ValueError, r"^SampleValue: shape must be a positive integer; got 0\.$"),
+        (2.5, TypeError, r"^SampleValue: shape must be an integer; got 2\.5 \(float\)\.$"),
+    ],
+)
+def test_a_sample_value_of_no_draws_is_refused(shape, error, text):
+    with pytest.raises(error, match=text):
+        SampleValue(shape)
+
+
+def test_nodes_are_named_by_their_families():
+    assert StochasticTensor(normal(), rng=0).name == "StochasticTensor(Normal)"
+    assert ObservedStochasticTensor(Normal(LOC, 1.0), LOC).name == "ObservedStochasticTensor(Normal)"
+    assert ObservedStochasticTensor(Normal(LOC, 1.0), LOC, name="x").name == "x"
+
+
+def test_the_axes_of_draws_add_up_along_a_chain():
+    a = StochasticTensor(normal(), SampleValue((4, 5)), rng=0)
+    b = StochasticTensor(Normal(a, 1.0), rng=1)
+    c = StochasticTensor(Normal(b, 1.0), SampleValue(7), rng=2)
+    assert (a.draw_axes, b.draw_axes, c.draw_axes) == (2, 2, 3)
+    assert StochasticTensor(normal(), MeanValue()).draw_axes == 0
+    assert c.shape == (7, 4, 5, 2, 3)
+
+
+def test_an_observation_of_whole_numbers_must_be_one():
+    with pytest.raises(ValueError, match=r"^x: the type of value must be whole numbers for Bernoulli\.$"):
+        ObservedStochasticTensor(Bernoulli(logits=0.3), np.array([0.5]), name="x")
+    np.testing.assert_array_equal(plain(ObservedStochasticTensor(Normal(0.0, 1.0), np.array([0.5]))), [0.5])
+
+
+def test_a_mean_takes_no_axis():
+    z = StochasticTensor(normal(), rng=0, name="z")
+    for arguments, options in (((0,), {}), ((), {"axis": 0})):
+        with pytest.raises(TypeError, match=r"^z: mean\(\) is the mean of the distribution; for that of the draws use"):
+            z.mean(*arguments, **options)
+
+
+@pytest.mark.parametrize("kind", [list, np.float32, np.int64], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("n", [None, 1, 3])
+def test_a_users_sampler_may_return_lists_and_other_numbers(kind, n):
+    class Family:
+        batch_shape, event_shape = (), ()
+
+        def sample(self, n, *, rng):
+            draws = np.arange(1, n + 1)
+            return list(draws) if kind is list else draws.astype(kind)
+
+        def log_prob(self, z):
+            return 0.0 * z
+
+    z = StochasticTensor(Family(), SampleValue() if n is None else SampleValue(n), rng=0)
+    assert z.dtype == (np.float32 if kind is np.float32 else np.float64)
+    np.testing.assert_array_equal(plain(z), 1.0 if n is None else np.arange(1.0, n + 1))
+
+
+def test_long_draws_are_those_of_the_family_in_any_shape():
+    q = Normal(LOC, 1.0)
+    whole = q.sample(20_000, rng=5)
+    np.testing.assert_array_equal(plain(StochasticTensor(q, SampleValue(20_000), rng=5)), whole)
+    np.testing.assert_array_equal(
+        plain(StochasticTensor(q, SampleValue((100, 200)), rng=5)), whole.reshape(100, 200, 3)
+    )
