@@ -300,5 +300,6 @@ def one_of(owner: str, **arguments: Any) -> str:
     given = [name for name, value in arguments.items() if value is not None]
     if len(given) != 1:
         names = " and ".join(arguments)
-        raise ValueError(f"{owner}: specify exactly one of {names}; got {'both' if given else 'neither'}.")
+        got = "both. To change a distribution use its method replace." if given else "neither."
+        raise ValueError(f"{owner}: specify exactly one of {names}; got {got}")
     return given[0]

@@ -9,8 +9,10 @@ from mcvi.distributions.dirichlet import Dirichlet
 from mcvi.distributions.exponential import Exponential
 from mcvi.distributions.gamma import Gamma
 from mcvi.distributions.geometric import Geometric
+from mcvi.distributions.gumbel import Gumbel
 from mcvi.distributions.independent import Independent
 from mcvi.distributions.laplace import Laplace
+from mcvi.distributions.log_normal import LogNormal
 from mcvi.distributions.logistic import Logistic
 from mcvi.distributions.multinomial import Multinomial
 from mcvi.distributions.multivariate_normal_diag import MultivariateNormalDiag
@@ -32,8 +34,10 @@ __all__ = [
     "Exponential",
     "Gamma",
     "Geometric",
+    "Gumbel",
     "Independent",
     "Laplace",
+    "LogNormal",
     "Logistic",
     "Multinomial",
     "MultivariateNormalDiag",

@@ -12,11 +12,11 @@ from mcvi._kernels.functions import elementary
 from mcvi._typing import Parameter
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.location_scale import LocationScale
-from mcvi.distributions._base.operators import location_scale
+from mcvi.distributions._base.operators.location_scale import Standard, location_scale
 from mcvi.distributions._base.samplers import from_uniform
 from mcvi.distributions._functions.kl_terms import excess
 
-__all__ = ["Laplace"]
+__all__ = ["STANDARD_LAPLACE", "Laplace"]
 
 
 def _log_density(t: float) -> float:
@@ -61,6 +61,17 @@ def _draw(u: float) -> Any:
     return _quantile_of_draw(u, 1.0 - u)
 
 
+STANDARD_LAPLACE = Standard(
+    log_density=_log_density,
+    slope=_slope,
+    log_peak=-log(2.0),
+    draw=from_uniform(_draw),
+    cdf=_cdf,
+    log_cdf=_log_cdf,
+    quantile=_quantile,
+)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Laplace(LocationScale):
     r"""The Laplace (double exponential) distribution, :math:`p(x) = \exp(-|x-\mu|/b) / 2b`.
@@ -85,15 +96,7 @@ class Laplace(LocationScale):
     loc: Parameter
     scale: Parameter
 
-    _page = location_scale(
-        log_density=_log_density,
-        slope=_slope,
-        log_peak=-log(2.0),
-        draw=from_uniform(_draw),
-        cdf=_cdf,
-        log_cdf=_log_cdf,
-        quantile=_quantile,
-    )
+    _page = location_scale(STANDARD_LAPLACE)
     _standard_variance = 2.0
     _standard_entropy = 1.0 + log(2.0)
     _standard_fisher = [[1.0, 0.0], [0.0, 1.0]]

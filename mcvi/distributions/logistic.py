@@ -11,10 +11,10 @@ from mcvi._kernels.functions import elementary
 from mcvi._typing import Parameter
 from mcvi.distributions._base.kl import register_kl, require_equal
 from mcvi.distributions._base.location_scale import LocationScale
-from mcvi.distributions._base.operators import location_scale
+from mcvi.distributions._base.operators.location_scale import Standard, location_scale
 from mcvi.distributions._base.samplers import from_uniform
 
-__all__ = ["Logistic"]
+__all__ = ["STANDARD_LOGISTIC", "Logistic"]
 
 
 def _log_density(t: float) -> Any:
@@ -42,6 +42,16 @@ def _draw(u: float) -> Any:
     return elementary.log_positive(u / (1.0 - u))
 
 
+STANDARD_LOGISTIC = Standard(
+    log_density=_log_density,
+    slope=_slope,
+    draw=from_uniform(_draw),
+    cdf=_cdf,
+    log_cdf=_log_cdf,
+    quantile=_quantile,
+)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Logistic(LocationScale):
     r"""The logistic distribution, :math:`p(x) = e^{-t} / (s (1 + e^{-t})^2)` with :math:`t = (x-\mu)/s`.
@@ -66,14 +76,7 @@ class Logistic(LocationScale):
     loc: Parameter
     scale: Parameter
 
-    _page = location_scale(
-        log_density=_log_density,
-        slope=_slope,
-        draw=from_uniform(_draw),
-        cdf=_cdf,
-        log_cdf=_log_cdf,
-        quantile=_quantile,
-    )
+    _page = location_scale(STANDARD_LOGISTIC)
     _standard_variance = pi**2 / 3.0
     _standard_entropy = 2.0
     _standard_fisher = [[1.0 / 3.0, 0.0], [0.0, (3.0 + pi**2) / 9.0]]

@@ -8,11 +8,11 @@ from mcvi._kernels.functions import special
 from mcvi._typing import Parameter
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.location_scale import LocationScale
-from mcvi.distributions._base.operators import location_scale
+from mcvi.distributions._base.operators.location_scale import Standard, location_scale
 from mcvi.distributions._base.samplers import from_normal
 from mcvi.distributions._functions.kl_terms import excess
 
-__all__ = ["Normal"]
+__all__ = ["STANDARD_NORMAL", "Normal"]
 
 _HALF_LOG_2PI = 0.5 * log(2 * pi)
 
@@ -42,6 +42,17 @@ def _quantile(p: float, q: float) -> Any:
     return tail if p < q else -tail
 
 
+STANDARD_NORMAL = Standard(
+    log_density=_log_density,
+    slope=_slope,
+    log_peak=-_HALF_LOG_2PI,
+    draw=from_normal(_draw),
+    cdf=_cdf,
+    log_cdf=_log_cdf,
+    quantile=_quantile,
+)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
 class Normal(LocationScale):
     r"""The normal distribution, :math:`p(x) = \exp(-(x-\mu)^2 / 2\sigma^2) / (\sigma\sqrt{2\pi})`.
@@ -69,15 +80,7 @@ class Normal(LocationScale):
     loc: Parameter
     scale: Parameter
 
-    _page = location_scale(
-        log_density=_log_density,
-        slope=_slope,
-        log_peak=-_HALF_LOG_2PI,
-        draw=from_normal(_draw),
-        cdf=_cdf,
-        log_cdf=_log_cdf,
-        quantile=_quantile,
-    )
+    _page = location_scale(STANDARD_NORMAL)
     _standard_variance = 1.0
     _standard_entropy = 0.5 + _HALF_LOG_2PI
     _standard_fisher = [[1.0, 0.0], [0.0, 2.0]]

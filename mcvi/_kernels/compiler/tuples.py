@@ -7,7 +7,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["combined", "replaced_if", "scaled"]
+__all__ = ["combined", "joined", "replaced_if", "scaled"]
 
 
 def _members(context: Any, builder: Any, value: Any, kind: Any) -> list[Any]:
@@ -23,6 +23,17 @@ def _tuple_of(length: int, member: Callable[..., Any]) -> Callable[..., Any]:
         return context.make_tuple(builder, signature.return_type, member(context, builder, signature, args))
 
     return codegen
+
+
+@intrinsic
+def joined(typing_context: Any, first: Any, second: Any) -> Any:
+    """Return one tuple of the members of two, which may be records or empty."""
+
+    def member(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return [*_members(context, builder, args[0], first), *_members(context, builder, args[1], second)]
+
+    length = len(first) + len(second)
+    return types.UniTuple(types.float64, length)(first, second), _tuple_of(length, member)
 
 
 @intrinsic

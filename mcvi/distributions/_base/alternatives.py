@@ -6,10 +6,10 @@ from typing import Any
 from mcvi import _checks
 from mcvi.distributions._base.page import Page
 
-__all__ = ["Either", "either", "keep_given", "otherwise"]
+__all__ = ["Either", "Otherwise", "either", "keep_given", "otherwise"]
 
 
-class _Otherwise:
+class Otherwise:
     """A field that is optional, and computed on first look where it was not given.
 
     It is the default of a dataclass field: as an attribute of the class it reads None, which `dataclass` takes for the
@@ -20,20 +20,20 @@ class _Otherwise:
         self._convert = convert
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._name = f"_{name}_otherwise"
+        self._name = name
 
     def __get__(self, instance: Any, owner: type) -> Any:
         if instance is None:
             return None
-        held = vars(instance)
-        if self._name not in held:
-            held[self._name] = instance._cast(self._convert(instance))
-        return held[self._name]
+        computed = vars(instance).setdefault("_computed", {})
+        if self._name not in computed:
+            computed[self._name] = instance._cast(self._convert(instance))
+        return computed[self._name]
 
 
 def otherwise(convert: Callable[[Any], Any]) -> Any:
     """Return the default of an optional parameter: ``convert(distribution)``, from the one that was given instead."""
-    return _Otherwise(convert)
+    return Otherwise(convert)
 
 
 class Either:

@@ -44,6 +44,8 @@ class Constraint:
     event_ndim: ClassVar[int] = 0
     #: True for a set of isolated points, onto which no smooth map leads.
     discrete: ClassVar[bool] = False
+    #: True for a set of numbers that holds its ends.
+    closed: bool = True
     #: The end of the sentence "scale must be ...".
     words: str
 
@@ -114,8 +116,8 @@ class _Above(Constraint):
     """The finite numbers above `low`: ``low + exp(t)``."""
 
     low: Any
-    closed: bool
     words: str
+    closed: bool = True
     high: ClassVar[float] = np.inf
 
     def contains(self, value: Any) -> Any:
@@ -140,7 +142,7 @@ class _AboveParameter(_Above):
     name: str = ""
 
     def at(self, parameters: Mapping[str, Any]) -> Constraint:
-        return _AboveParameter(parameters[self.name], self.closed, self.words, self.name)
+        return _AboveParameter(parameters[self.name], self.words, self.closed, self.name)
 
     def check(self, value: Any, owner: str, name: str) -> Any:
         array = real.check(value, owner, name)
@@ -341,8 +343,8 @@ class _Counts(Constraint):
 
 #: All finite numbers.
 real = _Line()
-positive = _Above(0.0, False, "positive and finite")
-non_negative = _Above(0.0, True, "non-negative and finite")
+positive = _Above(0.0, "positive and finite", closed=False)
+non_negative = _Above(0.0, "non-negative and finite")
 #: From 0 to 1, both ends included.
 unit_interval = _Between(0.0, 1.0, "between 0 and 1")
 #: 0, 1, 2, ...
@@ -360,7 +362,7 @@ log_weights = _LogWeights(real)
 def above(low: Any) -> Constraint:
     """Return the numbers above `low`, a number or the name of a parameter."""
     words = f"above {low}"
-    return _AboveParameter(-np.inf, False, words, low) if isinstance(low, str) else _Above(low, False, words)
+    return _AboveParameter(-np.inf, words, False, low) if isinstance(low, str) else _Above(low, words, closed=False)
 
 
 def interval(low: Any, high: Any) -> Constraint:

@@ -12,6 +12,7 @@ from autograd import make_vjp
 from mcvi import _checks
 from mcvi._autograd import is_traced, value_of
 from mcvi._typing import Array, FloatArray, RNGLike
+from mcvi.distributions._base.alternatives import Otherwise
 from mcvi.distributions._base.blockwise import STOOD_FOR, Blockwise, Numbers
 from mcvi.distributions._base.constraints import Constraint
 from mcvi.random import Key, as_key
@@ -103,11 +104,43 @@ class Distribution:
         return f"{type(self).__name__}({given})"
 
     def __getstate__(self) -> dict[str, Any]:
-        # Only the parameters: what is cached beside them is made again when it is needed.
-        return dict(self.parameters)
+        # The parameters, and what a subclass keeps beside them; not what is cached, which is made again when needed.
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name != "_computed" and not isinstance(_class_attribute(self, name), cached_property)
+        }
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+        vars(self).update(state)
+        self._set(**{field.name: state[field.name] for field in fields(self) if field.name in state})  # type: ignore[arg-type]
+
+    def replace(self, **changes: Any) -> Self:
+        """Return the distribution with some parameters changed; arguments and errors are those of the family.
+
+        Where a family takes one of two parameters for the same thing, a new one takes the place of the other.
+
+        Examples
+        --------
+        >>> from mcvi.distributions import Bernoulli, Normal
+        >>> Normal(0.0, 1.0).replace(scale=2.0)
+        Normal(loc=0., scale=2.)
+        >>> Bernoulli(probs=0.25).replace(logits=1.0)
+        Bernoulli(logits=1.)
+        """
+        names = [field.name for field in fields(self)]  # type: ignore[arg-type]
+        for name in changes:
+            if name not in names:
+                raise TypeError(f"{type(self).__name__} has no parameter {name}; it has {', '.join(names)}.")
+        held = self.__getstate__()
+        alternatives = {name for name in names if isinstance(_class_attribute(self, name), Otherwise)}
+        dropped = alternatives if alternatives.intersection(changes) else set()
+        kept = {name: held[name] for name in names if name in held and name not in dropped}
+        changed = type(self)(**(kept | changes))
+        for name, value in held.items():
+            if name not in names:
+                object.__setattr__(changed, name, value)
+        return changed
 
     def _set(self, **parameters: Any) -> None:
         """Store checked parameters in a frozen instance; arrays are copied and made read-only."""
@@ -123,7 +156,9 @@ class Distribution:
         """The same distribution with the values of its traced parameters."""
         if not self.is_traced:
             return self
-        return type(self)(**{name: value_of(value) for name, value in self.parameters.items()})
+        plain = object.__new__(type(self))
+        plain.__setstate__({name: value_of(value) for name, value in self.__getstate__().items()})
+        return plain
 
     @cached_property
     def elements(self) -> int:
@@ -376,6 +411,10 @@ class Distribution:
             return result
         with np.errstate(over="ignore"):  # beyond float32 is inf, quietly
             return np.asarray(result).astype(self.dtype, copy=False)[()]
+
+
+def _class_attribute(instance: Any, name: str) -> Any:
+    return next((vars(base)[name] for base in type(instance).__mro__ if name in vars(base)), None)
 
 
 def _short(value: Any) -> str:

@@ -58,10 +58,10 @@ class Page:
     sampler: Sampler
     support: Constraint
     #: The lower and the upper tail, and their logarithms; the quantile of such a pair; None where there is none.
-    tails: Callable[..., Any] | None = None
-    log_tails: Callable[..., Any] | None = None
-    quantile: Callable[..., Any] | None = None
-    velocity: Callable[..., Any] | None = None
+    tails: Any = None
+    log_tails: Any = None
+    quantile: Any = None
+    velocity: Any = None
 
     @property
     def scalar_density(self) -> tuple[Callable[..., Any], int]:

@@ -10,7 +10,7 @@ import numpy as np
 from numba.core.dispatcher import Dispatcher
 
 from mcvi._kernels.compiler.jit import scalar
-from mcvi._kernels.compiler.tuples import replaced_if
+from mcvi._kernels.compiler.tuples import joined, replaced_if
 from mcvi._kernels.functions.log_pmf import is_count
 
 __all__ = [
@@ -96,11 +96,17 @@ def _outside(support: Any, names: Sequence[str]) -> Any:
         def outside(x: float, constants: Any) -> Any:
             return not (is_count(x) & (x <= high(constants)))
 
-    else:
+    elif support.closed:
 
         @scalar
         def outside(x: float, constants: Any) -> Any:
             return (x < low(constants)) | (x > high(constants))
+
+    else:
+
+        @scalar
+        def outside(x: float, constants: Any) -> Any:
+            return (x <= low(constants)) | (x >= high(constants))
 
     return outside
 
@@ -129,7 +135,7 @@ def guarded(support: Any, names: Sequence[str], log_density: Any, score: Any) ->
 
     @scalar
     def of_counts(x: float, constants: Any) -> Any:
-        return (0.0, *kept(x, constants))
+        return joined((0.0,), kept(x, constants))
 
     return density, of_counts
 

@@ -1,0 +1,133 @@
+"""The page of a family under other parameters."""
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from mcvi._kernels.compiler.elementwise import table
+from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.compiler.tuples import joined
+from mcvi._typing import FloatArray
+from mcvi.distributions._base.constraints import Constraint
+from mcvi.distributions._base.page import Page
+from mcvi.distributions._base.samplers import FromNoise, Sampler
+from mcvi.distributions._base.scalars import arguments, compiled, require_arguments
+from mcvi.random import Key
+
+__all__ = ["renamed"]
+
+
+def renamed(
+    base: Page, parameters: Mapping[str, Constraint], to_base: Callable[..., Any], pull_back: Callable[..., Any]
+) -> Page:
+    """Return the page of a family under other parameters.
+
+    Parameters
+    ----------
+    base
+        The page, whose support does not depend on its parameters.
+    parameters
+        What each new parameter must be.
+    to_base
+        ``to_base(*parameters)``: the tuple of the parameters of `base`. Some of them may be fixed numbers.
+    pull_back
+        ``pull_back(s, *parameters)``: the tuple of derivatives in the new parameters, from those in the parameters of
+        `base`, ``s[0], s[1], ...``.
+
+    Examples
+    --------
+    A chi-squared variable with `df` degrees of freedom is a gamma variable:
+    ``renamed(gamma, {"df": positive}, lambda df: (0.5 * df, 0.5), lambda s, df: (0.5 * s[0],))``.
+    """
+    names = tuple(parameters)
+    require_arguments(to_base, names, "to_base")
+    require_arguments(pull_back, (*arguments(pull_back)[:1], *names), "pull_back")
+    translate, pull = compiled(to_base), compiled(pull_back)
+    first = len(base.constants)
+    prepare_base, density_base, score_base = base.prepare, base.log_density, base.score
+
+    @scalar
+    def inner(values: Any) -> Any:
+        return translate(*values)
+
+    @scalar
+    def prepare(values: Any) -> Any:
+        return joined(prepare_base(inner(values)), values)
+
+    @scalar
+    def log_density(x: float, constants: Any) -> Any:
+        return density_base(x, constants[:first])
+
+    @scalar
+    def score(x: float, constants: Any) -> Any:
+        slopes = score_base(x, constants[:first])
+        return joined(slopes[:1], pull(slopes[1:], *constants[first:]))
+
+    def of_value(tails: Any) -> Any:
+        if tails is None:
+            return None
+
+        @scalar
+        def of(x: float, constants: Any) -> Any:
+            return tails(x, constants[:first])
+
+        return of
+
+    velocity = quantile = None
+    if base.velocity is not None:
+        velocity_base = base.velocity
+
+        @scalar
+        def velocity(x: float, constants: Any) -> Any:
+            return pull(velocity_base(x, constants[:first]), *constants[first:])
+
+    if base.quantile is not None:
+        quantile_base = base.quantile
+
+        @scalar
+        def quantile(p: float, q: float, values: Any) -> Any:
+            return quantile_base(p, q, inner(values))
+
+    return Page(
+        parameters=dict(parameters),
+        constants=(*base.constants, *names),
+        prepare=prepare,
+        log_density=log_density,
+        score=score,
+        sampler=_sampler(base.sampler, inner, len(base.parameters), len(names)),
+        support=base.support,
+        tails=of_value(base.tails),
+        log_tails=of_value(base.log_tails),
+        quantile=quantile,
+        velocity=velocity,
+    )
+
+
+def _sampler(base: Sampler, inner: Any, count: int, new: int) -> Sampler:
+    if not isinstance(base, FromNoise):
+        return _Renamed(base, inner, count, new)
+    draw = base.transport
+
+    @scalar
+    def transport(e: float, values: Any) -> Any:
+        return draw(e, inner(values))
+
+    return FromNoise(base.noise, transport, new)
+
+
+class _Renamed(Sampler):
+    """A sampler whose parameters are computed from others."""
+
+    def __init__(self, base: Sampler, inner: Any, count: int, new: int) -> None:
+        self._base, self._inner, self._count, self._new = base, inner, count, new
+
+    @cached_property
+    def _table(self) -> Any:
+        return table(self._inner, self._new)
+
+    def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
+        translated = np.empty((self._count, parameters.shape[1]))
+        self._table(parameters, translated)
+        self._base.fill(key, first, elements, translated, out)
