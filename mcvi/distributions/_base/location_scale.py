@@ -15,7 +15,7 @@ class LocationScale(Univariate):
     """A family of ``loc + scale * noise``, where the noise is a draw of the standard distribution.
 
     A subclass has the fields `loc` and `scale`, and states what is known of the standard distribution: its mean, mode,
-    variance, entropy, and the Fisher information of location and scale, there.
+    variance, entropy, and the Fisher information of location and scale there. It lacks what it does not state.
     """
 
     loc: Parameter
@@ -25,9 +25,9 @@ class LocationScale(Univariate):
     _standard: ClassVar[tuple[float, ...] | None] = (0.0, 1.0)
     _standard_mean: ClassVar[float] = 0.0
     _standard_mode: ClassVar[float] = 0.0
-    _standard_variance: ClassVar[float]
-    _standard_entropy: ClassVar[float]
-    _standard_fisher: ClassVar[list[list[float]]]
+    _standard_variance: ClassVar[float | None] = None
+    _standard_entropy: ClassVar[float | None] = None
+    _standard_fisher: ClassVar[list[list[float]] | None] = None
 
     def transport(self, noise: Any) -> Any:
         """Return ``loc + scale * noise``."""
@@ -40,11 +40,12 @@ class LocationScale(Univariate):
         return self.loc + self._standard_mode * self.scale if self._standard_mode else self.loc
 
     def _variance(self) -> Any:
-        return self._standard_variance * self.scale**2
+        return self._ability("_standard_variance", "closed-form variance") * self.scale**2
 
     def _entropy(self) -> Any:
-        return anp.log(self.scale) + self._standard_entropy
+        return anp.log(self.scale) + self._ability("_standard_entropy", "closed-form entropy")
 
     def _fisher(self) -> Any:
+        standard = self._ability("_standard_fisher", "closed-form Fisher information")
         scale = np.broadcast_to(self.untraced.scale, self.batch_shape)[..., None, None]
-        return np.array(self._standard_fisher) / scale / scale  # the square of a tiny scale would be 0
+        return np.array(standard) / scale / scale  # the square of a tiny scale would be 0
