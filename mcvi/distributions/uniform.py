@@ -29,7 +29,7 @@ def _prepare(low: float, high: float) -> _Constants:
 
 
 def _log_density(x: float, c: _Constants) -> float:
-    return c.log_density
+    return c.log_density if x == x else x
 
 
 def _score(x: float, c: _Constants) -> Any:

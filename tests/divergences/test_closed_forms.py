@@ -46,6 +46,11 @@ def logistic(m, s, k, r):
     return d * mpmath.coth(d / 2) - 2 if d else mpf(0)
 
 
+def gumbel(m, s, k, r):
+    d, ratio = (m - k) / r, s / r
+    return mpmath.exp(-d) * mpmath.gamma(1 + ratio) - 1 + d + mpmath.euler * (ratio - 1) - mpmath.log(ratio)
+
+
 def uniform(a, b, c, d):
     return mpmath.log((d - c) / (b - a)) if c <= a and b <= d else mpmath.inf
 
@@ -79,6 +84,11 @@ FORMS = {
         logistic,
         [(0.0, 1.0, 1.0, 1.0), (0.0, 1e-200, 3e-200, 1e-200), (0.0, 1.0, 1e5, 1.0), (0.0, 2.0, 4.0, 2.0)],
     ),
+    "Gumbel": (
+        gumbel,
+        [(0.0, 1.0, 1.0, 2.0), (3.0, 1e-200, -2.0, 1.0), (0.0, 1e-200, 3e-200, 1e-200), (1.0, 2.0, 5.0, 0.25)],
+    ),
+    "LogNormal": (normal, [(0.0, 1.0, 1.0, 2.0), (3.0, 1e-200, -2.0, 1.0), (1e-200, 1e-200, 0.0, 3e-200)]),
     "Uniform": (
         uniform,
         [(0.0, 1.0, -1.0, 2.0), (0.0, 1e-200, 0.0, 1e200), (0.5, 1.0, 0.25, 1.0), (0.0, 1.0, 0.5, 2.0)],

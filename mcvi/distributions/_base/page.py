@@ -146,7 +146,7 @@ def page(
 ) -> Page:
     """Return the page of a family from functions of numbers, which are compiled here; their names are checked.
 
-    Outside the support, at its ends and where the value is nan the answers are known: no function needs to give them.
+    Outside the support and at its ends the answers are known: no function needs to give them.
 
     Parameters
     ----------
