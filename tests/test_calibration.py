@@ -13,6 +13,8 @@ import mcvi
 from mcvi.distributions import Exponential, Independent, Normal
 from tests.statistics import COVERAGE_BAND, Z, coverage
 
+pytestmark = pytest.mark.slow
+
 REPLICATIONS = 10_000
 N = 500
 # Close enough for the weights to be light-tailed: an asymptotic interval is promised its coverage there.

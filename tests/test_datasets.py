@@ -66,6 +66,7 @@ def test_the_wide_proposal_finds_the_evidence_and_its_weights_have_a_variance():
     assert found.khat < 0.45
 
 
+@pytest.mark.slow
 def test_the_mean_field_proposal_is_the_optimum_of_its_family():
     schools = eight_schools()
     q = schools.proposals["mean-field"]

@@ -145,6 +145,7 @@ def product(family, shape, most):
 
 # Each family with itself and with another: the loops are made of the same parts for every pair. A uniform target would
 # exclude every draw of 300 numbers.
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(1,), (3,), (2, 5), (300,)], ids=str)
 @pytest.mark.parametrize(
     ("p", "q"),
@@ -178,6 +179,7 @@ BATCHES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BATCHES)
 def test_the_fused_path_of_a_batch_agrees_with_the_array_path_to_rounding(name):
     p, q = BATCHES[name]

@@ -23,6 +23,7 @@ def seconds(statement):
     return min(float(run(script)) for _ in range(RUNS))
 
 
+@pytest.mark.slow
 def test_importing_takes_little_more_than_numpy_and_numba_do():
     own, bare = seconds("import mcvi"), seconds("import numpy, numba")
     # On a machine where NumPy and Numba alone take longer than the budget allows, half as much again as they.

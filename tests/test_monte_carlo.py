@@ -128,6 +128,7 @@ def test_threads_do_not_change_a_bit_of_longer_tasks():
             assert bits(run(n=n, rng=3, executor=pool)) == default
 
 
+@pytest.mark.slow
 def test_processes_do_not_change_a_bit():
     with ProcessPoolExecutor(2) as pool:
         for name in ("renyi fused", "products fused", "batch fused", "curve fused", "renyi array", "expectation"):
@@ -157,6 +158,7 @@ def test_given_draws_are_the_draws_of_the_same_rng():
     assert bits(a) == bits(b)
 
 
+@pytest.mark.slow
 def test_it_works_in_a_forked_child_after_threads_were_used():
     code = """
 import os, mcvi
@@ -243,6 +245,7 @@ def test_estimators_may_be_called_from_many_threads_and_from_inside_f():
     assert inside == pytest.approx(float(mcvi.expectation(lambda z: z, Q, n=100_000, rng=0)) * 4.1, rel=0.2)
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_n():
     code = """
 import resource, mcvi

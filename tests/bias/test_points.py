@@ -3,6 +3,7 @@
 import math
 
 import numpy as np
+import pytest
 from scipy.special import digamma
 
 from mcvi.bias import bias_curve
@@ -10,6 +11,7 @@ from mcvi.distributions import Uniform
 from tests.bias.problems import exponential_weights
 
 
+@pytest.mark.slow
 def test_the_standard_errors_are_calibrated_with_the_control_variate_and_without():
     studies, truth = 600, digamma(8) - math.log(8)
     scores = {True: [], False: []}

@@ -10,6 +10,7 @@ from mcvi.datasets import gaussian
 from tests.bias.problems import Z
 
 
+@pytest.mark.slow
 def test_the_exponent_of_a_well_behaved_bias_is_minus_one():
     model = gaussian(3)
     alphas = (-0.5, 0.0, 0.5, 1.0)

@@ -15,6 +15,7 @@ from mcvi.estimate import NonFiniteWarning, ZeroWeightWarning
 from tests.bias.problems import BOUNDS, TWO_POINT, Z, assert_biases, exponential_weights, small, stopping_after
 
 
+@pytest.mark.slow
 def test_gamma_weights_have_the_bias_digamma_less_log():
     sizes = (1, 2, 4, 8, 16, 32, 64, 128)
     curve = bias_curve(
@@ -29,6 +30,7 @@ def test_gamma_weights_have_the_bias_digamma_less_log():
     assert abs(curve.second_order[0] + 1.0 / 12.0) < 0.05  # digamma(n) - log n = -1/2n - 1/12n^2 + ...
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("alpha", [-0.5, 0.0, 0.25, 0.5, 0.75, 0.9, 1.1, 1.5, 2.0])
 def test_two_normals_at_distance_one_have_the_biases_of_li_and_turner(alpha):
     table = BOUNDS["li_turner_fig3b"]["table"][f"{alpha:g}"]
@@ -64,6 +66,7 @@ def test_two_point_weights_have_the_bias_of_a_binomial_sum(case):
     np.testing.assert_allclose(curve.variance[0, 0], case["iwae_var"], rtol=0.1)
 
 
+@pytest.mark.slow
 def test_eight_schools_stall_with_the_mean_field_optimum_and_not_with_the_wide_proposal():
     schools, sizes = eight_schools(), (64, 1024, 16384)
     options = {"sizes": sizes, "alphas": (0.0,), "truth": schools.log_evidence, "rng": 6}
@@ -138,6 +141,7 @@ def assert_same_bits(a, b):
         np.testing.assert_array_equal(value, fields_of(b)[name], err_msg=name)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bits_on_any_executor():
     schools = eight_schools()
     options = {"sizes": (10, 3000), "replications": (30, 200), "reference": 200_000, "rng": 11}

@@ -3,9 +3,12 @@
 import csv
 import json
 
+import pytest
+
 from tests.cli.running import SMALL, run
 
 
+@pytest.mark.slow
 def test_without_arguments_the_lesson_is_taught(folder):
     code, out, err = run("bias", *SMALL, "--out", "here", folder=folder)
     assert (code, err) == (0, ""), err  # a pipe: no progress

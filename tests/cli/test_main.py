@@ -76,6 +76,7 @@ def test_help_and_version_are_there(capsys):
         assert text in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_ctrl_c_leaves_what_is_done_on_disk_and_says_so(folder):
     arguments = ("--target", "mymodel:slow", "--dim", "3", "--truth", "-4", "--alphas", "0", "--sizes", "4,16,10000")
     with started("bias", *arguments, "--replications", "2000,2000,100000", folder=folder) as process:

@@ -3,10 +3,13 @@
 import subprocess
 import sys
 
+import pytest
+
 from mcvi.cli import main
 from tests.cli.running import SMALL, environment, run
 
 
+@pytest.mark.slow
 def test_the_same_seed_writes_the_same_files(folder):
     for out, seed in (("a", "3"), ("b", "3"), ("c", "4")):
         arguments = ("--target", "gaussian", "--dim", "3", "--rng", seed, "--out", out, "--format", "svg", *SMALL)
@@ -25,6 +28,7 @@ def test_a_terminal_shows_progress(monkeypatch, capsys, tmp_path):
     assert shown.endswith("\r\x1b[K")
 
 
+@pytest.mark.slow
 def test_a_reader_that_stops_early_is_no_error(folder):
     command = f"{sys.executable} -m mcvi bias --target gaussian --sizes 4,16,64 --replications 50 | head -1"
     done = subprocess.run(

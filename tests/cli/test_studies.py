@@ -9,6 +9,7 @@ from mcvi.cli import main
 from tests.cli.running import SMALL, run
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proposal", ["mymodel:proposal", "mymodel:ready"])
 def test_a_target_of_a_users_own_is_imported(folder, proposal):
     arguments = ("--target", "mymodel:log_joint", "--dim", "3", "--proposal", proposal, "--truth", "-4", *SMALL)

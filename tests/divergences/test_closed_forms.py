@@ -212,6 +212,7 @@ def test_impossible_classes_count_for_nothing_or_for_everything(family):
     np.testing.assert_array_equal(np.diagonal(table), 0.0)
 
 
+@pytest.mark.slow
 def test_a_batch_of_many_classes_is_one_line():
     rng = np.random.default_rng(0)
     a, b = rng.dirichlet(np.full(1000, 0.3), size=(2, 5))

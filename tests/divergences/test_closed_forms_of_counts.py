@@ -122,6 +122,7 @@ def test_no_trials_are_at_no_distance():
     np.testing.assert_allclose(result, [0.0, 2 * float(trial(mpf("0.5"), mpf("0.25")))])
 
 
+@pytest.mark.slow
 def test_unequal_counts_have_no_closed_form():
     for family in (Binomial, NegativeBinomial):
         with pytest.raises(

@@ -10,6 +10,8 @@ from autograd import grad
 from mcvi.distributions import Normal
 from mcvi.stochastic import StochasticTensor, dependencies, surrogate_loss
 
+pytestmark = pytest.mark.slow
+
 
 def chain(loc, length, every_loss=False):
     x, losses = loc * np.ones(2), []

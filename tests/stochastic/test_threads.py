@@ -41,6 +41,7 @@ def a_derivative_of_a_derivative(x):
     return float(grad(lambda y: y * grad(lambda z: z**3 * y)(y))(x))  # (3 y^4)' = 12 y^3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("f", [by_value_and_grad, by_surrogate_loss, a_derivative_of_a_derivative])
 def test_threads_differentiate_at_once(f, switching_often):
     alone = f(0.5)

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(__file__).parents[3] / "mcvi"
 
 # Ends a script: how many functions were compiled, rather than loaded from disk.

@@ -29,6 +29,7 @@ def distance(u):
 LIMIT = np.sqrt(np.log(2 / FALSE_FAIL) / (2 * N))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", SHAPES)
 def test_draws_follow_the_gamma_law(shape):
     x = draws(shape, N)

@@ -18,6 +18,7 @@ KEY = as_key(0)
 TINY = np.finfo(float).tiny
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("odds", [{"probs": 1.0}, {"logits": 715.0}, {"logits": 1e300}])
 def test_negative_binomials_of_almost_certain_success_end_in_a_sentence(odds):
     with pytest.raises(ValueError, match="NegativeBinomial: a draw does not fit a 64-bit integer; got"):
@@ -79,6 +80,7 @@ def hard_parameters():
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("q", hard_parameters(), ids=lambda q: type(q).__name__)
 def test_draws_at_hard_parameters_are_finite_and_inside_the_support(q):
     x = q._draw(KEY, 0, 50)

@@ -28,6 +28,7 @@ def at_many_digits(definition):
     return exact
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OF_ONE)
 def test_differences_of_polygamma_functions_keep_their_digits(name):
     values = loop_over(getattr(bregman, name))(POSITIVE)

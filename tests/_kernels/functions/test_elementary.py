@@ -69,6 +69,7 @@ EXPM1_GRID = np.concatenate(
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "grid", "definition", "allowed"),
     [

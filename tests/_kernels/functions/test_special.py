@@ -141,6 +141,7 @@ def deviance(x, m):
     return (x * mpmath.log(x / m) if x else 0) + m - x
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "grid", "definition", "allowed"),
     [
@@ -163,6 +164,7 @@ def test_errors_stay_below_the_stated_number_of_eps(name, grid, definition, allo
     assert largest_error(values, definition, grid, unit=mixed) < allowed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "grid", "definition", "allowed"),
     [
