@@ -5,6 +5,7 @@ import time
 
 import autograd.numpy as anp
 import numpy as np
+import pytest
 from autograd import grad
 
 from mcvi.distributions import Normal
