@@ -51,7 +51,7 @@ class Moments:
 
     @property
     def is_below_infinity(self) -> bool:
-        """Whether no number was nan or +inf."""
+        """True if no number was nan or +inf."""
         return kernels.all_below_infinity(self.state[2])
 
     @property
@@ -89,7 +89,7 @@ class LogMoments:
 
     @property
     def is_below_infinity(self) -> bool:
-        """Whether no `v` was nan or +inf."""
+        """True if no `v` was nan or +inf."""
         return kernels.all_below_infinity(self.state[3])
 
     @property
@@ -263,7 +263,7 @@ class WeightedMoments:
 
 @dataclass(frozen=True)
 class NonFinite:
-    """How many values were nan or +inf, and the first of the draws that gave one."""
+    """The number of values that were nan or +inf, and the first draw that gave one."""
 
     count: int = 0
     first: int = -1

@@ -1,4 +1,4 @@
-"""Can these weights be trusted? Pareto k-hat, Pareto smoothing, effective sample size."""
+"""Diagnostics of importance weights: Pareto k-hat, Pareto smoothing, effective sample size."""
 
 import math
 from typing import NamedTuple
@@ -92,7 +92,7 @@ def khat_of_tail(tail_log_weights: ArrayLike, n: int, *, r_eff: float = 1.0) -> 
         At least the ``tail_length(n, r_eff) + 1`` largest log weights, in any order, ``(m, *batch)``; or the 3001
         largest, where more would be needed: the fit then takes the 3000 that it has above the cutoff.
     n : int
-        How many draws there were.
+        The number of draws.
     r_eff : float
         As in :func:`khat`.
 

@@ -94,7 +94,7 @@ def entropy_shannon(
     p : Distribution
         Or any object with `batch_shape`, `event_shape`, `sample` and `log_prob`.
     n : int, optional
-        How many draws. Not needed, and not looked at by ``form="default"``, where there is a closed form.
+        The number of draws; ignored by ``form="default"`` where there is a closed form.
     z : array_like ``(n, *batch_shape, *event_shape)``, optional
         Draws from `p`. Ignored where there is a closed form.
     rng, block_size, executor, progress

@@ -42,7 +42,7 @@ class Estimate:
     standard_error : float or array
         Of `value`, from the same draws; 0 for an exact answer, nan for a single draw.
     n : int or None
-        How many draws; None for an exact answer.
+        The number of draws; None for an exact answer.
     bias : float or array, optional
         The estimated first-order bias of `value` at this `n`: ``value - bias`` is the better guess.
     ess : float or array, optional

@@ -62,7 +62,7 @@ def expectation(
     q : Distribution
         Or any object with `batch_shape`, `event_shape`, `sample` and `log_prob`.
     n : int, optional
-        How many draws. Memory does not grow with it.
+        The number of draws. Memory does not grow with it.
     z : array_like ``(n, *batch_shape, *event_shape)``, optional
         Draws from `q`; give exactly one of `n` and `z`.
     rng : optional

@@ -31,7 +31,7 @@ def plot_bias_curve(curve: BiasCurve | Sequence[BiasCurve], *, ax: Any = None) -
     curve : BiasCurve or sequence of them
         Several stand side by side, on the same scale above.
     ax : Axes or array of Axes ``(2, number of curves)``, optional
-        Where to draw; a single Axes takes the upper panel of a single curve. A new figure without.
+        The axes to draw on; a single Axes takes the upper panel of a single curve. By default a new figure is made.
 
     Returns
     -------

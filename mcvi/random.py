@@ -132,7 +132,7 @@ def generator(key: Key, block: int) -> np.random.Generator:
 
 @lru_cache(maxsize=256)
 def tile_rows(elements: int) -> int:
-    """Return how many draws of `elements` numbers make a tile, the unit of addressing: an even number."""
+    """Return the number of draws of `elements` numbers in a tile, the unit of addressing: an even number."""
     return max(2, 2 * (_TILE // 2 // max(elements, 1)))
 
 

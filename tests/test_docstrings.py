@@ -1,8 +1,11 @@
-"""Every example in a docstring runs and prints what it says."""
+"""Docstrings: every example runs and prints what it says, and every first line begins with a noun or a verb."""
 
+import ast
 import doctest
 import importlib
 import pkgutil
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -29,3 +32,16 @@ def test_the_example_prints_what_it_says(example):
     with np.printoptions():
         runner.run(example, out=report.append)
     assert runner.failures == 0, "".join(report)
+
+
+# A docstring names its object: no headless clause ("What the runs say"), no question.
+HEADLESS = re.compile(r"(What|Whether|How|Where|Which|When|Who|Why|That of|Of|Can)\b")
+SOURCES = sorted((Path(mcvi.__path__[0])).rglob("*.py"))
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(SOURCES[0].parent).as_posix())
+def test_a_docstring_begins_with_a_noun_or_a_verb(path):
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    nodes = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, documented)]
+    headless = [text.splitlines()[0] for text in map(ast.get_docstring, nodes) if text and HEADLESS.match(text)]
+    assert headless == []

@@ -42,17 +42,17 @@ class Cut(Protocol):
 
     @property
     def n(self) -> int:
-        """How many draws there are."""
+        """The number of draws."""
         ...
 
     @property
     def blocks(self) -> int:
-        """How many blocks."""
+        """The number of blocks."""
         ...
 
     @property
     def is_compiled(self) -> bool:
-        """Whether threads may draw at once."""
+        """True if several threads may draw at once."""
         ...
 
     def first(self, block: int) -> int:
@@ -70,7 +70,7 @@ class Watched(Protocol):
 
     @property
     def is_compiled(self) -> bool:
-        """Whether threads may call it at once."""
+        """True if several threads may call it at once."""
         ...
 
 

@@ -1,4 +1,4 @@
-"""Bias against sample size: what an estimator of a bound says at n draws, on average, and what it should say."""
+"""Bias against sample size: the mean of an estimate from n draws, compared with its limit."""
 
 from mcvi.bias._curve import BiasCurve
 from mcvi.bias._power_law import PowerLaw, fit_power_law

@@ -1,4 +1,4 @@
-"""What a bias study found."""
+"""The result of a bias study."""
 
 import json
 from dataclasses import dataclass, field
@@ -24,36 +24,37 @@ _SMALL_CORRECTION = 0.25
 class BiasCurve:
     """The bias of Renyi estimates against the number of draws; made by `bias_curve`.
 
-    Arrays over sizes and orders are ``(len(sizes), len(alphas))``; arrays over orders ``(len(alphas),)``. Nats.
+    Arrays over sizes and orders are ``(len(sizes), len(alphas))``; arrays over orders ``(len(alphas),)``.
+    Values are in nats.
 
     Parameters
     ----------
     name : str
-        What was studied.
+        The name of the study.
     sizes : array of int
         Numbers of draws, increasing. Different sizes use different draws: their points are independent.
     alphas : array
         Orders: 1 is the ELBO, 0 the importance-weighted evidence.
     replications : array of int
-        How many runs of each size.
+        The number of runs of each size.
     truth : array
-        What each estimator tends to as n grows: bias is counted from here.
+        The limit of each estimate as n grows, from which the bias is measured.
     truth_standard_error : array
-        0 where the truth was given, else that of the large run that estimated it.
+        0 where the limit was given, otherwise the standard error of the large run that estimated it.
     mean, low, median, high : array
-        Of the runs; two in three lie between `low` and `high`. Where weights have no variance, the mean hangs on a few
-        runs with enormous weights, and the median says what a run usually finds.
+        Mean and quantiles over the runs; two runs in three lie between `low` and `high`. Where weights have no
+        variance, a few runs with enormous weights determine the mean, and the median is the typical result.
     bias, bias_standard_error : array
-        The mean less the truth; its error includes that of the truth.
+        The mean minus the limit. The error includes that of the limit.
     variance, rmse, rmse_standard_error : array
         The variance of a single run, and the root of its mean squared distance from the truth.
     controlled : array of bool
-        Where the bias was found with the control variate.
+        True where the bias was estimated with the control variate.
     khat : array
-        What a run of n draws reports as k-hat: the median of a few runs. inf where n is too small to judge, nan
-        for the ELBO, which has no weights.
+        The median k-hat of a few runs of n draws; inf where n is too small to estimate it, nan for the ELBO, which
+        has no weights.
     reference : int
-        How many draws the large run had.
+        The number of draws of the large run.
     reference_khat : array
         The k-hat of the large run.
     relative_variance : array
@@ -61,10 +62,10 @@ class BiasCurve:
     second_order : array
         The coefficient of 1/n**2 in the bias.
     recovered, recovered_standard_error : array
-        The mean of those weights over all draws divided by what it should be, 1. Less means that part of the target
-        lies where the proposal did not draw.
+        The mean weight over all draws divided by its exact value. A ratio below 1 means that the proposal did not reach
+        part of the target.
     key : Key
-        Pass it as `rng=` to repeat the study.
+        The key of the draws; ``rng=key`` repeats the study.
     complete : bool
         False if the study was interrupted.
     """
@@ -112,7 +113,7 @@ class BiasCurve:
 
     @cached_property
     def asymptotic_trusted(self) -> Array:
-        """Where that prediction may be believed.
+        """True where the first-order prediction is reliable.
 
         The weights must have a variance (k-hat of the large run below 0.5), the draws must have found the whole target
         (`missing` is False), and the second term of the expansion must be below a quarter of the first.
@@ -125,13 +126,13 @@ class BiasCurve:
 
     @cached_property
     def missing(self) -> Array:
-        """For each order, whether the draws missed part of the target: `recovered` is far from 1 for its error."""
+        """True for each order whose draws missed part of the target: `recovered` is five standard errors from 1."""
         with np.errstate(invalid="ignore"):
             return np.abs(self.recovered - 1.0) > 5.0 * self.recovered_standard_error  # type: ignore[no-any-return]
 
     @cached_property
     def well_behaved(self) -> Array:
-        """For each order, whether the weights have a variance and the draws found the whole target."""
+        """True for each order whose weights have a variance and whose draws reached the whole target."""
         with np.errstate(invalid="ignore"):
             return (self.reference_khat < FINITE_VARIANCE) & ~self.missing  # type: ignore[no-any-return]
 
@@ -154,7 +155,7 @@ class BiasCurve:
         return fit_power_law(self.sizes[rows], self.bias[rows, column], self.bias_standard_error[rows, column])
 
     def column(self, alpha: float) -> int:
-        """Return the place of an order in the arrays."""
+        """Return the column of an order in the arrays."""
         found = np.flatnonzero(self.alphas == alpha)
         if not found.size:
             raise ValueError(f"alpha must be one of {', '.join(f'{a:g}' for a in self.alphas)}; got {alpha}.")
@@ -191,7 +192,7 @@ class BiasCurve:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Return everything as lists, numbers and strings; what is nan becomes None, and inf ``"inf"``."""
+        """Return the study as lists, numbers and strings; nan becomes None, and inf ``"inf"``."""
         orders = []
         for j, alpha in enumerate(self.alphas):
             law = self.power_law(float(alpha))

@@ -20,7 +20,7 @@ class PowerLaw:
     exponent: float
     standard_error: float
     intercept: float
-    #: How many points are resolved and were fitted.
+    #: The number of resolved points, which were fitted.
     points: int
     #: chi-squared of the fit for each degree of freedom: far above 1, the bias follows no single power.
     misfit: float

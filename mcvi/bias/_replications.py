@@ -61,7 +61,7 @@ class Segments:
 
 @dataclass(frozen=True)
 class Part:
-    """What some blocks of the stream gave."""
+    """The merged sums of some blocks of the stream."""
 
     segments: Segments
     #: Sums of ``w**power`` and its square, and of ``w**(3 power)``, over all draws.
@@ -82,7 +82,7 @@ class Part:
 
 @dataclass(frozen=True)
 class Replications:
-    """``draws.n / length`` runs of `length` draws each, and what to estimate from every one."""
+    """``draws.n / length`` runs of `length` draws each, with the powers to estimate in every run."""
 
     draws: Draws
     weight: LogWeight
@@ -126,9 +126,9 @@ class Replications:
         return Segments(run, last, self.powers, sums)
 
     def run(self, done: list[Part], executor: Executor | None, progress: Callable[[int], Any] | None) -> None:
-        """Do all blocks, and append what each step gave to `done`, so that an interrupt loses one step at most.
+        """Compute all blocks and append the result of each step to `done`, so that an interrupt loses one step at most.
 
-        Where the steps begin is fixed: the answer depends neither on the threads nor on when somebody looks.
+        The steps begin at fixed blocks, so that the answer depends neither on threads nor on the time of an interrupt.
         """
         for start in range(0, self.draws.blocks, _BLOCKS_PER_STEP):
             blocks = min(_BLOCKS_PER_STEP, self.draws.blocks - start)
@@ -137,7 +137,7 @@ class Replications:
                 progress(min(self.draws.first(start + blocks), self.draws.n))
 
     def runs_in(self, done: list[Part]) -> int:
-        """Return how many whole runs the steps of `done` hold."""
+        """Return the number of complete runs in the steps of `done`."""
         blocks = min(len(done) * _BLOCKS_PER_STEP, self.draws.blocks)
         return min(self.draws.first(blocks), self.draws.n) // self.length
 

@@ -1,4 +1,4 @@
-"""The bias study: many runs of every size, and what their average lacks."""
+"""The bias study: many runs of every size, whose mean is compared with the limit."""
 
 import warnings
 from collections.abc import Callable, Sequence
@@ -24,7 +24,7 @@ _RUNS_FOR_KHAT = 20
 
 
 class StudyInterrupted(KeyboardInterrupt):
-    """A study was stopped by Ctrl-C: `curve` is what was done, or None if that is nothing."""
+    """A study was stopped by Ctrl-C; `curve` holds the finished runs, or None if there are none."""
 
     def __init__(self, curve: BiasCurve | None) -> None:
         super().__init__("the study was interrupted; what was done is in its attribute `curve`.")
@@ -70,22 +70,22 @@ def bias_curve(
     alphas : sequence of float
         Orders, finite.
     replications : int or sequence of int
-        How many runs of each size; at least 2. Small sizes are cheap: give them more.
+        The number of runs of each size, at least 2. Small sizes are cheap: give them more.
     truth : float or sequence of float, optional
-        What the estimates tend to: a number is the log evidence, the limit for alpha = 0; a sequence has one for each
-        order. What is not given, or nan, is estimated from the large run, and its error is counted in.
+        The limits of the estimates as n grows. A number is the log evidence, the limit for alpha = 0; a sequence has
+        one limit for each order. A limit that is missing or nan is estimated from the large run, with its error.
     relative_variance : sequence of float, optional
         For each order the exact :math:`\operatorname{var}(w^{1-\alpha})/E[w^{1-\alpha}]^2`, where it is known (else
         nan): estimated from all draws without.
     reference : int, optional
-        How many draws the large run has, from which k-hat and the limits that were not given come. Default: 100,000 or
+        The number of draws of the large run, which estimates k-hat and the missing limits. Default: 100,000 or
         four times the largest size, or 2**20 or 16 times the largest size if limits have to be estimated.
     control_variate : bool, optional
-        Whether the mean weight, whose expectation is known, serves as control variate for the bias: the error then
-        falls as 1/n, like the bias itself. Default: for the orders whose weights have a variance (k-hat of the large
+        Use the mean weight, whose expectation is known, as control variate for the bias: the error then falls as 1/n,
+        like the bias itself. Default: for the orders whose weights have a variance (k-hat of the large
         run below 0.5), and whose mean weight comes out right, as otherwise it would hide what the draws miss.
     name : str
-        What is studied, for tables and figures.
+        The name of the study, for tables and figures.
     rng, executor
         As in `mcvi.expectation`.
     progress : callable, optional

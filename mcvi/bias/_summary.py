@@ -1,4 +1,4 @@
-"""What the runs that are done say."""
+"""Summaries of the runs that are done."""
 
 import operator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ __all__ = ["SizeDone", "curve_of"]
 
 @dataclass
 class SizeDone:
-    """What is done of one size."""
+    """The finished steps of one size."""
 
     n: int
     runs: Replications
@@ -30,7 +30,7 @@ class SizeDone:
 def curve_of(
     plan: Plan, large: Any, done: list[SizeDone], name: str, control: bool | None, complete: bool
 ) -> BiasCurve:
-    """Read off what the runs that are done say."""
+    """Return the curve of the runs that are done."""
     powers = np.array(plan.powers)
     known = ~np.isnan(plan.truth)
     truth = np.where(known, plan.truth, large.value)
@@ -105,7 +105,7 @@ def _expansion(weights: list[LogMoments], cubes: list[LogMoments], powers: Float
 def _recovered(
     weights: list[LogMoments], powers: FloatArray, truth: FloatArray, truth_error: FloatArray
 ) -> tuple[FloatArray, FloatArray]:
-    """Return the mean weight over what it should be, and the error of that; 1 and 0 for the ELBO."""
+    """Return the mean weight divided by its exact value, and the error of that ratio; 1 and 0 for the ELBO."""
     found, error = np.ones(powers.size), np.zeros(powers.size)
     with np.errstate(invalid="ignore", over="ignore"):
         for j, power in enumerate(powers):

@@ -1,4 +1,4 @@
-"""What the study without arguments teaches, in words, with the numbers that it found."""
+"""The text that explains the study made without arguments, with its numbers."""
 
 import numpy as np
 
@@ -13,7 +13,7 @@ _REACH = 5.0
 
 
 def share_out_of_reach(n: int = 400_000) -> float:
-    """Return how much of the posterior has log tau more than 5 sd below the mean of the mean-field proposal."""
+    """Return the share of the posterior with log tau more than 5 sd below the mean of the mean-field proposal."""
     schools = eight_schools()
     narrow, wide = schools.proposals["mean-field"], schools.proposals["wide"]
     edge = narrow.loc[9] - _REACH * narrow.scale_diag[9]

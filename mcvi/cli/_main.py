@@ -44,7 +44,7 @@ draws (n, DIM) and returns their log densities (n,).
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one sentence, and exits with 2."""
+    """An argument parser that reports an error in one sentence and exits with 2."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: error: {message.rstrip('.')}. See {self.prog} --help.\n")
@@ -151,7 +151,7 @@ def _folder(out: Path, parser: argparse.ArgumentParser) -> Path:
 def _measure(
     planned: list[Study], sizes: tuple[int, ...], replications: tuple[int, ...], seed: int
 ) -> tuple[list[BiasCurve], bool]:
-    """Return the curves that were measured, and whether that is all of them."""
+    """Return the measured curves, and True if they are complete."""
     curves: list[BiasCurve] = []
     for number, study in enumerate(planned):
         report = Line(f"[{number + 1}/{len(planned)}] {study.name}")

@@ -1,4 +1,4 @@
-"""What the console script writes."""
+"""The output of the console script: a progress line, tables and a figure."""
 
 import json
 import math
@@ -12,7 +12,7 @@ __all__ = ["Line", "write"]
 
 
 class Line:
-    """A line on a terminal that says how far a study is."""
+    """A line on a terminal with the progress of a study."""
 
     def __init__(self, name: str) -> None:
         self._name, self._shown = name, ""

@@ -1,4 +1,4 @@
-"""What the console script is asked to study: problems that ship with the package, or a user's own."""
+"""The studies that the command line asks for: problems of the package, or a user's own."""
 
 import argparse
 import importlib
@@ -33,7 +33,7 @@ class Study:
 
 
 def studies(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> list[Study]:
-    """Return what is to be measured, after every check that can be made without work."""
+    """Return the studies, after every check that needs no draws."""
     target, proposal = arguments.target, arguments.proposal
     alphas = tuple(arguments.alphas or _ALPHAS)
     own = target is not None and ":" in target

@@ -92,7 +92,7 @@ class Binomial(Counts, Odds):
     Parameters
     ----------
     total_count : array_like
-        How many trials n; a whole number, 0 or more.
+        The number of trials n; a whole number, 0 or more.
     logits : array_like, keyword-only
         The log odds :math:`\ell` of a success; finite.
     probs : array_like, keyword-only

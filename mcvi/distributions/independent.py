@@ -34,7 +34,7 @@ class Independent(Distribution, compiled=True):
         Any family, or an object of your own with ``batch_shape``, ``event_shape``, ``sample(n, *, rng)`` and
         ``log_prob(z)``.
     reinterpreted_batch_ndims : int
-        How many axes, counted from the last one of the batch.
+        The number of axes, counted from the last one of the batch.
 
     Raises
     ------
@@ -69,12 +69,12 @@ class Independent(Distribution, compiled=True):
 
     @property
     def pathwise(self) -> bool:  # type: ignore[override]
-        """Whether a draw carries, by default, its derivative in the parameters."""
+        """True if a draw carries, by default, its derivative in the parameters."""
         return bool(getattr(self.distribution, "pathwise", hasattr(self.distribution, "transport")))
 
     @property
     def discrete(self) -> bool:  # type: ignore[override]
-        """Whether draws are whole numbers."""
+        """True if draws are whole numbers."""
         return bool(getattr(self.distribution, "discrete", False))
 
     @cached_property
@@ -90,12 +90,12 @@ class Independent(Distribution, compiled=True):
 
     @cached_property
     def dtype(self) -> np.dtype[Any]:
-        """That of the distribution inside."""
+        """The dtype of the distribution inside."""
         return np.dtype(getattr(self.distribution, "dtype", np.float64))
 
     @cached_property
     def is_traced(self) -> bool:
-        """Whether autograd traces the parameters of the distribution inside; of a user's, its density."""
+        """True if autograd traces the parameters of the distribution inside, or the density of a user's."""
         if isinstance(self.distribution, Distribution):
             return self.distribution.is_traced
         if not tracing():

@@ -1,4 +1,4 @@
-"""How a function of numbers becomes one of arrays, of traced values and of numbers in compiled code."""
+"""Wrap a function of numbers for arrays, for traced values and for numbers in compiled code."""
 
 from collections.abc import Callable
 from functools import cache

@@ -1,4 +1,4 @@
-"""How the axes of a node's log probability and of a loss stand to each other: aligned from the left."""
+"""Alignment of the axes of a node's log probability with those of a loss: from the left."""
 
 from typing import Any
 

@@ -49,7 +49,7 @@ class Term:
 
     @property
     def draws_in_front(self) -> bool:
-        """Whether the draws are an axis of the value alone, so that some of them have the same distribution."""
+        """True if the draws are an axis of the value alone, so that several have the same distribution."""
         q = self.node.distribution
         return np.ndim(value_of(self.node)) > len(q.batch_shape) + len(q.event_shape)
 
@@ -60,7 +60,7 @@ class Term:
 
     @property
     def of_losses(self) -> bool:
-        """Whether the advantages have to be taken anew where some draws are left out."""
+        """True if leaving out draws changes the advantages of the others."""
         return getattr(estimator_of(self.node), "of_losses", False)
 
     def without(self, rows: slice) -> "Term":
@@ -105,7 +105,7 @@ class Collected:
 
     @property
     def compares_draws(self) -> bool:
-        """Whether the advantage of a draw may depend on the losses of other draws."""
+        """True if the advantage of a draw may depend on the losses of other draws."""
         return not all(getattr(estimator_of(node), "plain", False) for node, _ in self.nodes)
 
     @property

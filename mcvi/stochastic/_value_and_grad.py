@@ -182,7 +182,7 @@ class _Sum(NamedTuple):
 
 
 class _Loss(NamedTuple):
-    """What the engine asks about a function: its name in warnings, and whether threads may share it."""
+    """The description of a function for the engine: its name in warnings, and whether threads may share it."""
 
     name: str = "loss_fn"
     is_compiled: bool = False
@@ -226,7 +226,7 @@ class _Blocks:
 
     @property
     def blocks(self) -> int:
-        """How many blocks there are, of nearly equal sizes."""
+        """The number of blocks, of nearly equal sizes."""
         return -(-self.n // self.size)
 
     def first(self, block: int) -> int:

@@ -1,4 +1,4 @@
-"""What a distribution promises, checked by using it: for the author of a class of their own."""
+"""Checks of what a distribution promises, for the author of a class of their own."""
 
 import warnings
 from collections.abc import Callable
@@ -68,7 +68,7 @@ def check_distribution(dist: Any, *, rng: int = 0) -> None:
 
 
 class _Stop(Exception):
-    """What follows cannot be checked."""
+    """Raised where the checks that follow cannot be made."""
 
 
 @dataclass

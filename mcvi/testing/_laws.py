@@ -1,4 +1,4 @@
-"""Whether draws follow a density, when all that is known of both is what they are at given points."""
+"""Tests of draws against a density, when both are known at given points only."""
 
 from collections.abc import Callable
 

@@ -1,4 +1,4 @@
-"""What one latent node adds to an evidence lower bound, in each of the forms."""
+"""The term of one latent node in an evidence lower bound, in each of the forms."""
 
 from typing import Any
 

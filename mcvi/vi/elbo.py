@@ -38,7 +38,7 @@ def elbo(
         If True, the bound is shaped like `log_likelihood`, and a node's term is summed over the axes that it lacks
         (from the left). If False, every node's term is summed over all its axes but the draws.
     form : {"default", "analytic_kl", "analytic_entropy", "sample"}
-        How each node's KL is had. The default takes, node by node, the first that exists: the closed-form KL, the
+        The form of each node's KL term. The default takes, node by node, the first that exists: the closed-form KL, the
         closed-form entropy with draws for the prior, draws for both.
     likelihood_scale : float
         Multiplies the likelihood: the number of data over the size of a minibatch.

@@ -26,7 +26,7 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 class DiskCache:
-    """What a Numba dispatcher asks of a cache: `load_overload` and `save_overload`, for each tuple of types."""
+    """The methods that a Numba dispatcher calls on a cache, `load_overload` and `save_overload`."""
 
     #: Whether the disk refused a file: nothing more is written in this process.
     refused = False

@@ -1,4 +1,4 @@
-"""What Numba cannot spell: bit casts, maxima that vectorise, masks of comparisons, columns as tuples, calls by address.
+"""Operations missing in Numba: bit casts, maxima that vectorise, masks of comparisons, columns as tuples, addresses.
 
 `numba.np.arrayobj` is imported where it is used: that takes a tenth of a second, which an import of the package can do
 without.

@@ -1,1 +1,1 @@
-"""What families are made of: base classes, pages of scalar functions, parametrisations and the KL registry."""
+"""The parts of families: base classes, pages of scalar functions, parametrisations and the KL registry."""

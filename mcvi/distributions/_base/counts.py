@@ -1,4 +1,4 @@
-"""What the families of counts share: draws, tails and their derivative, quantiles by bisection."""
+"""Shared parts of the families of counts: draws, tails and their derivative, quantiles by bisection."""
 
 from functools import cached_property
 from typing import Any

@@ -1,4 +1,4 @@
-"""What every family has: shapes, parameters, draws with addresses, and a sentence for each ability that it lacks."""
+"""The base class of families: shapes, parameters, counter-based draws, and an error for each missing ability."""
 
 from collections.abc import Mapping
 from dataclasses import fields
@@ -46,11 +46,11 @@ class Distribution:
     subclass that overrides one of the methods that do so is not compiled, unless it says so again.
     """
 
-    #: Whether a draw carries, by default, its derivative in the parameters.
+    #: True if a draw carries, by default, its derivative in the parameters.
     pathwise: ClassVar[bool] = False
-    #: Whether draws are whole numbers.
+    #: True if draws are whole numbers.
     discrete: ClassVar[bool] = False
-    #: What each parameter must be, by its name.
+    #: The constraint of each parameter, by its name.
     constraints: ClassVar[Mapping[str, Constraint]] = {}
     _compiled: ClassVar[bool] = False
     #: The methods that make the log density.
@@ -96,7 +96,7 @@ class Distribution:
 
     @cached_property
     def is_traced(self) -> bool:
-        """Whether autograd traces a parameter."""
+        """True if autograd traces a parameter."""
         return is_traced(*self.parameters.values())
 
     def __repr__(self) -> str:
@@ -162,7 +162,7 @@ class Distribution:
 
     @cached_property
     def elements(self) -> int:
-        """How many numbers one draw holds, over the batch and the event."""
+        """The number of elements of one draw, over the batch and the event."""
         return prod(self.batch_shape) * prod(self.event_shape)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""What the families of success and failure share: a probability, given as `probs` or as its log odds, `logits`."""
+"""A success probability, given as `probs` or as its log odds, `logits`."""
 
 from typing import Any, NamedTuple
 

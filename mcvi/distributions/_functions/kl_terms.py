@@ -1,4 +1,4 @@
-"""What closed-form Kullback-Leibler divergences are sums of: never negative, exact zeros, derivatives by autograd."""
+"""The terms of closed-form Kullback-Leibler divergences: never negative, exact zeros, derivatives by autograd."""
 
 from typing import Any
 

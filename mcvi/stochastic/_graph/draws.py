@@ -1,4 +1,4 @@
-"""Where a node's draws come from: the family, the recorded draws, the noise that derivatives flow through."""
+"""The draws of a node: the family, the recorded draws, the noise that derivatives flow through."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

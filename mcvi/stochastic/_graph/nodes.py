@@ -80,7 +80,7 @@ class BaseStochasticTensor(ArrayBox):  # type: ignore[misc]
 
 
 class Source:
-    """What the graph keeps of a stochastic node: its attributes, and the node itself while somebody holds it.
+    """The part of a stochastic node that the graph keeps: its attributes, and the node itself while somebody holds it.
 
     No reference cycle, so that a step's draws are freed with the step and do not wait for the garbage collector.
     """

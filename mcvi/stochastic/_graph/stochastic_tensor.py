@@ -143,18 +143,18 @@ class StochasticTensor(BaseStochasticTensor):
 
     @property
     def wants_score(self) -> bool:
-        """Whether the gradient needs a score term: no derivative passes through what the node holds."""
+        """True if the gradient needs a score term: no derivative passes through the value of the node."""
         sampled = isinstance(self.value_type, SampleValue)
         return self.value_type.stop_gradient or (sampled and not self.pathwise)
 
     @property
     def stops_parameters(self) -> bool:
-        """Whether `log_prob` takes the parameters of the distribution as constants."""
+        """True if `log_prob` takes the parameters of the distribution as constants."""
         return self.pathwise and getattr(self.loss_fn, "stops_parameters", False)
 
     @property
     def draw_axes(self) -> int:
-        """How many leading axes of the node are draws: its own, and those of the nodes upstream of its parameters."""
+        """The number of leading axes that are draws: the node's own, and those of the nodes upstream of it."""
         return self._draw_axes
 
     def log_prob(self) -> Any:

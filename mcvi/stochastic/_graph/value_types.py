@@ -1,4 +1,4 @@
-"""What a stochastic node holds: a sample or the mean, and whether derivatives pass through it."""
+"""The value of a stochastic node: a sample or the mean, with or without a derivative."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ __all__ = ["MeanValue", "NoValueTypeSetError", "SampleValue", "ValueType", "get_
 
 @dataclass(frozen=True)
 class ValueType:
-    """What `SampleValue` and `MeanValue` have in common."""
+    """The common part of `SampleValue` and `MeanValue`."""
 
     stop_gradient: bool = False
 
