@@ -12,6 +12,7 @@ import pickle
 import re
 import sys
 import uuid
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from warnings import warn
@@ -26,17 +27,16 @@ _DIGEST = hashlib.sha256().digest_size
 
 
 class DiskCache:
-    """The methods that a Numba dispatcher calls on a cache, `load_overload` and `save_overload`."""
+    """The cache of one Numba dispatcher: it loads and saves the machine code for each tuple of argument types."""
 
-    #: Whether the disk refused a file: nothing more is written in this process.
+    #: True once the disk has refused a file: nothing more is written in this process.
     refused = False
 
     def __init__(self, dispatcher: Any) -> None:
         self._dispatcher = dispatcher
 
     # Found when first needed: an import of the package looks at no folder.
-
-    @property
+    @cached_property
     def _folder(self) -> Path | None:
         """The folder that Numba would use: NUMBA_CACHE_DIR, beside the source, or the user's; None for no folder."""
         try:

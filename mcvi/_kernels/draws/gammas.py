@@ -1,4 +1,4 @@
-"""Gamma draws with addresses, themselves or in logs: for Gamma, Beta, Dirichlet and negative binomial draws.
+"""Counter-based gamma draws, themselves or their logarithms: for Gamma, Beta, Dirichlet and negative binomial draws.
 
 Marsaglia and Tsang, "A simple method for generating gamma variables", ACM Trans. Math. Softw. 26 (2000) 363,
 doi:10.1145/358407.358414: for a shape a >= 1 let d = a - 1/3 and v = (1 + z / sqrt(9 d))**3 with a standard normal z;

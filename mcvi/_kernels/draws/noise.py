@@ -1,4 +1,4 @@
-"""Uniform and standard normal draws with addresses.
+"""Counter-based uniform and standard normal draws.
 
 The elements of a call's draws, `(n, *batch, *event)` in C order, are cut into tiles of `tile` elements (an even number,
 a whole number of draws). Counter ``t * tile / 2 + i`` gives the two words of elements `i` and ``tile / 2 + i`` of tile

@@ -1,8 +1,7 @@
-"""Log weights of draws of many numbers in one loop: of the members of a batch, each a product of densities of numbers.
+"""Loops that compute the log weights of batches and of vectors, whose densities are products over their elements.
 
-The kernels stand in for those of `numbers`, where a weight belongs to `size` numbers that stand side by
-side. A table has the constants of a number in its columns, those of one draw or of several
-(`mcvi.distributions._base.page.widen`).
+They take the place of those of `numbers` where a weight belongs to `size` elements that stand side by side. A table has
+a column of constants for each element of one draw or of several (`mcvi.distributions._base.page.widen`).
 """
 
 from functools import cache
@@ -27,7 +26,7 @@ def _has_nan(x: Any) -> bool:
 
 @cache
 def _weigh(q: tuple[Any, int], p: tuple[Any, int]) -> Any:
-    """Return a kernel that weighs draws whose numbers stand in `z`, which begins at the first column of the tables."""
+    """Return a kernel that computes the log weights of draws `z`, which begin at the first column of the tables."""
     log_q, constants_q = q
     log_p, constants_p = p
 

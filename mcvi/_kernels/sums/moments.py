@@ -1,8 +1,8 @@
-"""Sums over the rows of a block, and the merging of two such sums.
+"""Moments of log weights and of their powers over the rows of a block, and the merging of two such states.
 
-A block is `(rows, columns)`; a column is a member of the batch. The state of a sum is `(k, columns)`. Each of a
-few columns is summed in the many partial sums of a vectorised loop; many columns side by side, in runs of rows first
-and then over the runs. In both cases rounding hardly grows with the length of a block.
+A block is `(rows, columns)` with a column for each batch member; a state is `(k, columns)`. With few columns each is
+copied out and summed by a vectorised loop, which holds many partial sums. With many columns the loop runs over the
+columns, and sums runs of 256 rows first. Either way the rounding error hardly grows with the number of rows.
 """
 
 import math
@@ -14,7 +14,7 @@ from mcvi._kernels.compiler.intrinsics import bits_of_float, float_of_bits, maxi
 from mcvi._kernels.compiler.jit import kernel, scalar
 from mcvi._kernels.functions.elementary import _LOG2_E, _SIGN_BIT, exp, exp2_nonpositive, expm1, log
 
-# Below this the logarithm of a mean power loses digits unless it is written about the mean log weight.
+# Below this power the logarithm of a mean power loses digits, unless the log weights are centred at their mean.
 SMALL_POWER = 0.1
 
 _RUN = 256
@@ -104,10 +104,10 @@ def log_moments_of_many(v: Any, scale: Any, out: Any) -> None:
 
 
 def log_moments(v: Any, scale: Any, out: Any) -> None:
-    """Set rows of `out` to m = max(scale v), sum of exp(scale v - m), sum of its square, and max(v).
+    """Set the rows of `out` to m = max(scale v), the sum of exp(scale v - m), the sum of its square, and max(v).
 
-    The largest term is exactly 1: nothing overflows and nothing that matters underflows. ``-inf`` is a weight of
-    zero; nan is kept; with m = +inf the sums are those of the infinite terms alone.
+    The largest term is exactly 1, so that nothing overflows and nothing that matters underflows. ``-inf`` is a weight
+    of zero; nan is kept; where m is +inf both sums are the number of infinite terms.
     """
     (log_moments_of_few if v.shape[1] < MANY else log_moments_of_many)(v, scale, out)
 
@@ -137,9 +137,9 @@ def weight(m: float, largest: float) -> float:
 
 @kernel
 def merge_log_moments(a: Any, b: Any, out: Any) -> None:
-    """Merge two states of `log_moments`: the smaller maximum's sums are scaled down to the larger's.
+    """Merge two states of `log_moments`: the sums of the smaller maximum are rescaled to the larger one.
 
-    A state of `signed_log_moments` merges in the same way; it has no fourth row.
+    A state of `signed_log_moments` is merged in the same way; it has no fourth row.
     """
     for j in range(a.shape[1]):
         m = maximum(a[0, j], b[0, j])
@@ -285,7 +285,7 @@ def centred_moments(v: Any, scale: Any, centre: Any, out: Any) -> None:
 
 @kernel
 def merge_centred_moments(a: Any, b: Any, count_b: float, scale: Any, out: Any) -> None:
-    """Merge two states of `centred_moments`, keeping the centre of the first."""
+    """Merge two states of `centred_moments`; the result has the centre of the first."""
     for j in range(a.shape[1]):
         # e**y - 1 about the other centre: (1 + x) (1 + s) - 1 = x + s + x s
         s = expm1(scale[j] * (b[0, j] - a[0, j]))

@@ -1,4 +1,4 @@
-"""Sums over consecutive stretches of a flat array: the replications that lie end to end in a block of draws.
+"""Sums over consecutive segments of a flat array, such as replications that stand end to end in a block of draws.
 
 The first stretch ends before ``first_stop``, every other one is ``length`` long, and the last may be cut off. `out` has
 one element a stretch, cut or not.

@@ -1,4 +1,9 @@
-"""Keep the largest numbers of each column of a stream of blocks."""
+"""The order statistics at the top of a stream of blocks: the largest log weights of each batch member.
+
+Each column of a block, a batch member, has a row of `values` with room for more than is kept, and a floor: at least as
+many numbers as are kept reach it. Only what is above the floor is appended. A full row is cut to its largest and the
+floor raised.
+"""
 
 from functools import cache
 from typing import Any

@@ -1,8 +1,8 @@
 """Forward and back substitution with lower triangular matrices, for many right-hand sides.
 
 Right-hand sides stand in a table `(rows, members, d)`. Member `b` belongs to matrix ``tril_index[b]`` of `tril`,
-`(k, d, d)`, and to centre ``loc_index[b]`` of `loc`, `(m, d)`: what a batch shares is stored once. Panels of
-rows are turned, so that every inner loop runs over rows and vectorises, whatever d is.
+`(k, d, d)`, and to centre ``loc_index[b]`` of `loc`, `(m, d)`, so that shared parameters are stored once. Panels of
+rows are transposed, so that every inner loop runs over rows and vectorises for any d.
 """
 
 from typing import Any

@@ -161,7 +161,7 @@ def test_attempts_at_a_poisson_draw(rate):
         np.testing.assert_equal(found, right)
 
 
-@pytest.mark.parametrize(("n", "p"), [(30, 0.4), (1000, 0.03), (40, 0.7)])
+@pytest.mark.parametrize(("n", "p"), [(30, 0.4), (1000, 0.03), (40, 0.7), (25, 0.4)])
 def test_attempts_at_a_binomial_draw(n, p):
     """BTRS of Hörmann (1993)."""
     u, v = grid()

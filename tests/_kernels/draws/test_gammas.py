@@ -117,3 +117,10 @@ def test_beta_draws_are_held_inside_the_unit_interval(a, b, end):
     assert (out == end).any()
     assert (out > 0.0).all()
     assert (out < 1.0).all()
+
+
+def test_logs_of_draws_of_the_smallest_shapes_are_finite():
+    # A shape below 1e-300 counts as 1e-300: its logarithms are those of uniforms, times 1e300.
+    log_x = draws(1e-305, 5000, logs=True)
+    assert np.isfinite(log_x).all()
+    assert -1.2e300 < np.median(log_x) / np.log(2.0) < -0.8e300
