@@ -50,7 +50,7 @@ class Estimate:
     khat : float or array, optional
         The shape of the generalised Pareto tail of those weights (Vehtari et al. 2024), fitted when first asked for.
     method : str
-        How it was computed; for an exact answer, by which closed form. "(fused path)" says that the compiler saw
+        The method of computation; for an exact answer, the closed form. "(fused path)" says that the compiler saw
         everything, draws and densities: the same draws and the same answer, to rounding, in a fraction of the time.
     key : Key, optional
         Pass it as `rng=` to repeat the run.

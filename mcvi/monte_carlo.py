@@ -66,7 +66,7 @@ def expectation(
     z : array_like ``(n, *batch_shape, *event_shape)``, optional
         Draws from `q`; give exactly one of `n` and `z`.
     rng : optional
-        Where the randomness comes from (SPEC 7).
+        The source of randomness, as in `mcvi.random.as_key`.
     gradient : {"pathwise", "score"}
         While autograd traces: through the draws, or :math:`\nabla f + f \nabla\log q` with the draws held constant.
     block_size : int, optional
@@ -74,7 +74,7 @@ def expectation(
         16,384 draws, or as many as hold 131,072 numbers over batch and event, if that is fewer. The same size gives the
         same bits. While autograd traces, all draws come at once.
     executor : concurrent.futures.Executor, optional
-        Where blocks of draws are computed; the answer has the same bits on all of them.
+        The executor that computes blocks of draws; the answer has the same bits on all of them.
     progress : callable, optional
         Called with the numbers of draws done and to do.
 

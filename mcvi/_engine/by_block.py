@@ -23,7 +23,7 @@ class Blocks:
     Parameters
     ----------
     draws
-        Where the blocks come from.
+        The source of the blocks.
     integrands
         Each turns a block of draws into values with as many rows.
     sums

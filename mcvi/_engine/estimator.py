@@ -146,9 +146,9 @@ def estimate(
     Parameters
     ----------
     draws
-        Where the draws come from.
+        The source of the draws.
     estimand
-        What is estimated.
+        The quantity that is estimated.
     executor, progress
         Of the user.
     """

@@ -208,7 +208,7 @@ class _Pair:
     """A proposal and a target that are products of densities of numbers, both known to the compiler."""
 
     q: Numbers
-    #: How many numbers a draw holds, and how many of them a weight belongs to.
+    #: The number of numbers in a draw, and of those that a weight belongs to.
     elements: int
     size: int
     #: The scalar densities of proposal and target, and their tables of constants.

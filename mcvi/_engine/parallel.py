@@ -56,17 +56,17 @@ def reduce_blocks(
     task
         Returns the merged result of blocks `first` to ``last - 1``.
     blocks
-        How many there are.
+        The number of blocks.
     threads
-        Whether to use a pool of threads, one a core, when no `executor` is given and there is more than one task.
+        True to use a pool of threads, one a core, when no `executor` is given and there is more than one task.
     executor
-        Where the tasks run; they must pickle if it needs that.
+        The executor on which the tasks run; they must pickle if it needs that.
     hint
         ``hint(latest hint, result)`` is handed to later tasks; it must not change any answer, only save work.
     progress
         Called in the caller's thread with how many blocks are done.
     fewest
-        How many blocks make a task at least: a power of two.
+        The fewest blocks in a task: a power of two.
     """
     if executor is None and blocks <= fewest:  # one task, nothing to merge: no microsecond to spare
         result = task(0, blocks, None)

@@ -22,12 +22,12 @@ _NO_FLOORS = np.full((2, 1), -np.inf)
 
 @lru_cache(maxsize=256)
 def kept_length(n: int) -> int:
-    """Return how many log weights of `n` are kept: the tail, at most 3000, and the one that it begins after."""
+    """Return the number of log weights of `n` that are kept: the tail, at most 3000, and the one that it begins after."""
     return min(min(tail_length(n), LONGEST_KEPT_TAIL) + 1, n)
 
 
 def _most_kept(rows: int, total: int) -> int:
-    """Return how many numbers of each of several rows wait for a selection."""
+    """Return the number of numbers in each of several rows that wait for a selection."""
     keep = kept_length(total)
     return max(2 * keep, min(max(_TIMES * keep, _ENOUGH), _LITTLE // max(rows, 1)))
 
@@ -110,13 +110,13 @@ class TailBuilder:
     Parameters
     ----------
     total
-        How many numbers a column has in all.
+        The number of numbers that a column has in all.
     columns, signs
-        How many columns, and by which signs their numbers are multiplied.
+        The number of columns, and the signs by which their numbers are multiplied.
     count
-        How many numbers of each column will come here.
+        The number of numbers of each column that will come here.
     floors
-        What is known already: of each sign's columns, a number that at least as many exceed as are kept.
+        Known already: of each sign's columns, a number that at least as many exceed as are kept.
     """
 
     def __init__(

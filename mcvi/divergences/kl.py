@@ -28,9 +28,9 @@ def kl_divergence(p: Any, q: Any, *, n: int | None = None, rng: RNGLike = None, 
     p, q : Distribution
         Two distributions over the same events, whose batches broadcast.
     n : int, optional
-        How many draws of `p` to estimate it from, where there is no closed form. Not looked at where there is one.
+        The number of draws of `p` to estimate it from, where there is no closed form. Not looked at where there is one.
     rng : None, int, sequence of ints, SeedSequence, Generator or Key
-        Where those draws come from.
+        The source of those draws.
     block_size : int, optional
         The most draws that a density is given at a time, as in `mcvi.expectation`.
 
