@@ -22,7 +22,7 @@ _NO_FLOORS = np.full((2, 1), -np.inf)
 
 @lru_cache(maxsize=256)
 def kept_length(n: int) -> int:
-    """Return the number of log weights of `n` that are kept: the tail, at most 3000, and the one that it begins after."""
+    """Return the number of log weights that are kept of `n`: the tail, at most 3000, and the one before it."""
     return min(min(tail_length(n), LONGEST_KEPT_TAIL) + 1, n)
 
 
