@@ -127,16 +127,23 @@ def entropy_shannon(
     >>> mcvi.entropy_shannon(Normal(0.0, 1.0), n=100_000, rng=0, form="sample")
     1.418 ± 0.002 (n=100000)
     """
-    chosen = _form(form)
-    _checks.distribution(p, "p")
-    if chosen is ELBOForms.analytic_entropy and n is not None:
-        raise ValueError("n must be None with form='analytic_entropy': a closed form takes no draws.")
-    exact = _closed_entropy(p, chosen)
+    exact = _exact(p, _form(form), n)
     if exact is not None:
-        return exact if is_traced(exact) else Estimate(exact, np.zeros_like(exact), method=_closed_form(p))
-    draws = Draws.of(p, n, z, rng, block_size, "p")
-    log_p = LogWeight(log_density(p.log_prob, "p.log_prob", p), None)
-    return estimate(draws, _MeanLogWeight(log_p, "mean of -log p over draws", negative=True), executor, progress)
+        return exact
+    draws, log_p = Draws.of(p, n, z, rng, block_size, "p"), log_density(p.log_prob, "p.log_prob", p)
+    estimand = _MeanLogWeight(LogWeight(log_p, None), "mean of -log p over draws", negative=True)
+    return estimate(draws, estimand, executor, progress)
+
+
+def _exact(p: Any, form: ELBOForms, n: Any) -> Any:
+    """Return the entropy in closed form as an estimate, or traced; None where draws are needed or wanted."""
+    _checks.distribution(p, "p")
+    if form is ELBOForms.analytic_entropy and n is not None:
+        raise ValueError("n must be None with form='analytic_entropy': a closed form takes no draws.")
+    exact = _closed_entropy(p, form)
+    if exact is None or is_traced(exact):
+        return exact
+    return Estimate(exact, np.zeros_like(exact), method=_closed_form(p))
 
 
 def elbo_ratio(
@@ -194,13 +201,17 @@ def elbo_ratio(
     np.float64(-0.4431471805599453)
     """
     chosen = _form(form)
-    draws, weight = Draws.of(q, n, z, rng, block_size), LogWeight.of(log_p, q)
-    exact = _closed_entropy(q, chosen)
-    estimand = _MeanLogWeight(weight, "mean of log p - log q over draws")
-    if exact is not None:
-        text = f"mean of log p over draws and {_closed_form(q)}"
-        estimand = _MeanLogWeight(LogWeight(weight.log_p, None), text, exact)
-    return estimate(draws, estimand, executor, progress)
+    draws = Draws.of(q, n, z, rng, block_size)
+    return estimate(draws, _bound(LogWeight.of(log_p, q), q, chosen), executor, progress)
+
+
+def _bound(weight: LogWeight, q: Any, form: ELBOForms) -> "_MeanLogWeight":
+    """Return the bound, with its entropy in closed form if there is one and the form does not want it from draws."""
+    exact = _closed_entropy(q, form)
+    if exact is None:
+        return _MeanLogWeight(weight, "mean of log p - log q over draws")
+    text = f"mean of log p over draws and {_closed_form(q)}"
+    return _MeanLogWeight(LogWeight(weight.log_p, None), text, exact)
 
 
 @dataclass(eq=False)

@@ -91,10 +91,8 @@ def renyi_ratio(
     -0.4439 ± 0.0019 (n=100000, ess=100000)
     """
     draws, weight = Draws.of(q, n, z, rng, block_size), LogWeight.of(log_p, q)
-    alpha, shape = _order(alpha, draws)
-    if shape is None:
-        return estimate(draws, _OrderADraw(weight, alpha, (draws.n, *draws.batch_shape)), executor, progress)
-    bound = estimate(draws, _Bound(weight, alpha), executor, progress)
+    estimand, shape = _of_order(weight, alpha, draws)
+    bound = estimate(draws, estimand, executor, progress)
     return bound + np.zeros(shape) if shape else bound
 
 
@@ -144,14 +142,7 @@ def renyi_curve(
     True
     """
     draws, weight = Draws.of(q, n, z, rng, block_size), LogWeight.of(log_p, q)
-    orders = _checks.order(alphas, "alphas")
-    shape = np.shape(value_of(orders))
-    if not shape:
-        raise ValueError(f"alphas must have an axis of orders in front; got the scalar {value_of(orders)}.")
-    if not shape[0]:
-        raise ValueError(f"alphas must hold at least one order; got shape {shape}.")
-    _checks.broadcasts_to(shape[1:], draws.batch_shape, "alphas[0]", "q.batch_shape")
-    return estimate(draws, _Curve(weight, [orders[i] for i in range(shape[0])]), executor, progress)
+    return estimate(draws, _Curve(weight, _orders(alphas, draws)), executor, progress)
 
 
 def renyi_alpha(step: float, decay_time: float, alpha_min: float, alpha_max: float = 0.99999) -> float:
@@ -197,20 +188,33 @@ def renyi_alpha(step: float, decay_time: float, alpha_min: float, alpha_max: flo
     return high * (1.0 - t) + low * t
 
 
-def _order(alpha: Any, draws: Draws) -> tuple[Any, tuple[int, ...] | None]:
-    """Return a checked order, and the shape to which its bound is repeated: None where the order differs by draw."""
+def _orders(alphas: Any, draws: Draws) -> list[Any]:
+    """Return the checked orders of a curve."""
+    orders = _checks.order(alphas, "alphas")
+    shape = np.shape(value_of(orders))
+    if not shape:
+        raise ValueError(f"alphas must have an axis of orders in front; got the scalar {value_of(orders)}.")
+    if not shape[0]:
+        raise ValueError(f"alphas must hold at least one order; got shape {shape}.")
+    _checks.broadcasts_to(shape[1:], draws.batch_shape, "alphas[0]", "q.batch_shape")
+    return [orders[i] for i in range(shape[0])]
+
+
+def _of_order(weight: LogWeight, alpha: Any, draws: Draws) -> tuple[Estimand, tuple[int, ...]]:
+    """Return the bound of a checked order, and the shape to which it is repeated, () for the shape that it has."""
     alpha = _checks.order(alpha)
     if type(alpha) is float:
-        return alpha, ()
+        return _Bound(weight, alpha), ()
     held = value_of(alpha)
     shape = np.shape(held)
     if len(shape) <= len(draws.batch_shape):
         _checks.broadcasts_to(shape, draws.batch_shape, "alpha", "q.batch_shape")
-        return alpha, ()
-    _checks.broadcasts_to(shape, (draws.n, *draws.batch_shape), "alpha", "(n, *q.batch_shape)")
+        return _Bound(weight, alpha), ()
+    wide = (draws.n, *draws.batch_shape)
+    _checks.broadcasts_to(shape, wide, "alpha", "(n, *q.batch_shape)")
     if is_traced(alpha) or (held != held[:1]).any():
-        return alpha, None
-    return held[0], (len(held), *draws.batch_shape)
+        return _OrderADraw(weight, alpha, wide), ()
+    return _Bound(weight, held[0]), (len(held), *draws.batch_shape)
 
 
 @dataclass(eq=False)
