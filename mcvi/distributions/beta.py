@@ -19,7 +19,7 @@ from mcvi.distributions._base.samplers import Sampler
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.distributions._functions.gamma_terms import gamma_entropy
 from mcvi.distributions._functions.incomplete import beta_quantile, lower_beta, upper_beta
-from mcvi.distributions._functions.kl_terms import concentrations_kl
+from mcvi.distributions._functions.kl_terms import concentrations_kl, trigamma_difference
 from mcvi.random import Key, tile_rows
 
 __all__ = ["Beta"]
@@ -175,7 +175,7 @@ class Beta(Univariate):
     def _fisher(self) -> Any:
         a, b = np.broadcast_arrays(self.untraced.concentration1, self.untraced.concentration0)
         both = math.trigamma(a + b)
-        rows = [[math.trigamma(a) - both, -both], [-both, math.trigamma(b) - both]]
+        rows = [[trigamma_difference(a, b), -both], [-both, trigamma_difference(b, a)]]
         return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
 
     def _cdf(self, value: Any) -> Any:

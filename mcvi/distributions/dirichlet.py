@@ -9,7 +9,7 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi import math
-from mcvi._autograd import value_of
+from mcvi._autograd import value_of, where
 from mcvi._kernels.compiler import maps
 from mcvi._kernels.compiler.elementwise import elementwise, table
 from mcvi._kernels.compiler.jit import scalar
@@ -21,9 +21,9 @@ from mcvi.distributions._base.constraints import positive, simplex, vectors_of
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.page import widen
 from mcvi.distributions._base.vector_family import VectorFamily
-from mcvi.distributions._base.vectors import diagonal_matrix
+from mcvi.distributions._base.vectors import matrix_of
 from mcvi.distributions._functions.gamma_terms import gamma_entropy
-from mcvi.distributions._functions.kl_terms import concentrations_kl, digamma_less_log
+from mcvi.distributions._functions.kl_terms import concentrations_kl, digamma_less_log, trigamma_difference
 from mcvi.random import Key, tile_rows
 
 __all__ = ["Dirichlet"]
@@ -116,6 +116,13 @@ class Dirichlet(VectorFamily, compiled=True):
     def _total(self) -> Any:
         return anp.sum(self.concentration, axis=-1)
 
+    @cached_property
+    def _others(self) -> Any:
+        """The sum of the other concentrations, for each: not a difference that has lost its digits."""
+        a, total = self.concentration, self._total[..., None]
+        large = value_of(a) > 0.5 * value_of(total)
+        return where(large, anp.sum(anp.where(large, 0.0, a), axis=-1, keepdims=True), total - a)
+
     def _fill(self, key: Key, first: int, out: FloatArray) -> None:
         shape = widen(self._held("concentration").reshape(1, -1))[0]
         rows = tile_rows(self.elements)
@@ -156,7 +163,8 @@ class Dirichlet(VectorFamily, compiled=True):
 
     def _fisher(self) -> Any:
         held = self.untraced
-        return diagonal_matrix(math.trigamma(held.concentration)) - math.trigamma(held._total)[..., None, None]
+        diagonal = trigamma_difference(held.concentration, held._others)
+        return matrix_of(diagonal, -math.trigamma(held._total)[..., None, None])
 
     def _mean(self) -> Any:
         return self.concentration / self._total[..., None]
@@ -167,13 +175,14 @@ class Dirichlet(VectorFamily, compiled=True):
         return less / anp.sum(less, axis=-1, keepdims=True)
 
     def _variance(self) -> Any:
-        mean, total = self._mean(), self._total[..., None]
-        return mean * ((total - self.concentration) / total) / (total + 1.0)
+        total = self._total[..., None]
+        return self._mean() * (self._others / total) / (total + 1.0)
 
     def _covariance(self) -> Any:
         mean = self._mean()
-        spread = diagonal_matrix(mean) - mean[..., :, None] * mean[..., None, :]
-        return spread / (self._total[..., None, None] + 1.0)
+        return matrix_of(
+            self._variance(), -mean[..., :, None] * mean[..., None, :] / (self._total[..., None, None] + 1.0)
+        )
 
     def _entropy(self) -> Any:
         total, size = self._total, self.event_shape[0]

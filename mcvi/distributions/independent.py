@@ -15,7 +15,7 @@ from mcvi._typing import Array, FloatArray, RNGLike
 from mcvi.distributions._base.blockwise import Blockwise, Numbers
 from mcvi.distributions._base.distribution import Distribution
 from mcvi.distributions._base.kl import closed_form_kl, no_closed_form, register_kl
-from mcvi.distributions._base.vectors import diagonal_matrix
+from mcvi.distributions._base.vectors import matrix_of
 from mcvi.random import Key, generator
 
 __all__ = ["Independent"]
@@ -219,7 +219,7 @@ class Independent(Distribution, compiled=True):
             raise self._lacks(f"covariance matrix: an event has shape {self.event_shape}, not one axis", "")
         if not self.reinterpreted_batch_ndims:
             return self._inner("covariance", "closed-form covariance")()
-        return diagonal_matrix(self._variance())
+        return matrix_of(self._variance())
 
     def _entropy(self) -> Any:
         return self._summed(self._inner("entropy", "closed-form entropy")())

@@ -14,7 +14,7 @@ from mcvi.distributions._base.blockwise import Numbers
 from mcvi.distributions._base.constraints import positive, real, vectors_of
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.vector_family import VectorFamily
-from mcvi.distributions._base.vectors import diagonal_matrix, event_value
+from mcvi.distributions._base.vectors import event_value, matrix_of
 from mcvi.distributions.normal import Normal, kl_normal_normal
 from mcvi.random import Key
 
@@ -85,7 +85,7 @@ class MultivariateNormalDiag(VectorFamily, compiled=True):
 
     def _fisher(self) -> Any:
         scale = self._held("scale_diag")
-        return diagonal_matrix(np.concatenate([1.0 / scale**2, 2.0 / scale**2], axis=-1))
+        return matrix_of(np.concatenate([1.0 / scale**2, 2.0 / scale**2], axis=-1))
 
     def _mean(self) -> Any:
         return self.loc
@@ -96,7 +96,7 @@ class MultivariateNormalDiag(VectorFamily, compiled=True):
         return self.scale_diag**2  # type: ignore[operator]
 
     def _covariance(self) -> Any:
-        return diagonal_matrix(self.variance())
+        return matrix_of(self.variance())
 
     def _entropy(self) -> Any:
         return anp.sum(self._elements.entropy(), axis=-1)

@@ -14,7 +14,7 @@ from mcvi.distributions._base.constraints import lower_triangular, real, vectors
 from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE
 from mcvi.distributions._base.kl import closed_form_kl, kl_class, no_closed_form, register_kl
 from mcvi.distributions._base.vector_family import VectorFamily
-from mcvi.distributions._base.vectors import Members, diagonal_matrix, event_value
+from mcvi.distributions._base.vectors import Members, event_value, matrix_of
 from mcvi.distributions._functions.kl_terms import excess
 from mcvi.distributions.independent import Independent
 from mcvi.distributions.multivariate_normal_diag import MultivariateNormalDiag
@@ -183,7 +183,7 @@ def _squared_norm(value: Any, loc: Any, tril: Any) -> FloatArray:
 
 def _factor(distribution: Any) -> Any:
     if isinstance(distribution, MultivariateNormalDiag):
-        return diagonal_matrix(distribution.scale_diag)
+        return matrix_of(distribution.scale_diag)
     return anp.tril(distribution.scale_tril)
 
 

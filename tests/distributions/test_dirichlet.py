@@ -2,6 +2,7 @@
 
 import mpmath
 import numpy as np
+import pytest
 from scipy import stats
 
 from mcvi.distributions import Beta, Dirichlet
@@ -95,3 +96,17 @@ def test_the_mode_is_inside_or_nowhere():
     np.testing.assert_allclose(Q.mode(), [[np.nan] * 3, [3 / 12, 4 / 12, 5 / 12]])
     q = Dirichlet(A[1])
     assert np.all(q.log_prob(q.mode()) >= q.log_prob(q.sample(1000, rng=8)))
+
+
+@pytest.mark.parametrize("a", [[1.0, 1e-20], [1e10, 1e-10, 3.0], [1e-300, 1.0, 1e5], [1e300, 1e-300]])
+def test_second_moments_and_information_keep_their_digits_at_unequal_sizes(a):
+    q = Dirichlet(a)
+    with mpmath.workdps(700):
+        exact = [mpmath.mpf(v) for v in a]
+        total = mpmath.fsum(exact)
+        others = [mpmath.fsum(w for j, w in enumerate(exact) if j != i) for i in range(len(a))]
+        variance = [float(v * w / total**2 / (total + 1)) for v, w in zip(exact, others, strict=True)]
+        information = [float(mpmath.psi(1, v) - mpmath.psi(1, total)) for v in exact]
+    np.testing.assert_allclose(q.variance(), variance, rtol=1e-15, atol=1e-320)
+    np.testing.assert_allclose(np.diagonal(q.covariance()), variance, rtol=1e-15, atol=1e-320)
+    np.testing.assert_allclose(np.diagonal(q.fisher()), information, rtol=3e-15)

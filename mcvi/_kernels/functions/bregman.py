@@ -134,6 +134,42 @@ def trigamma_less_reciprocal(x: float) -> Any:
     return total + z * (0.5 + p * y)
 
 
+@scalar
+def trigamma_difference(a: float, b: float) -> Any:
+    """Return ``trigamma(a) - trigamma(a + b)`` for a > 0 and b >= 0, with all its digits where b is small."""
+    total, c = 0.0, a + b
+    while a < _LARGE:
+        if not (a > 0.0 and b >= 0.0):
+            return np.nan
+        total += b / a / c * (1.0 / a + 1.0 / c)
+        a, c = a + 1.0, c + 1.0
+    # The series of trigamma, in which 1/a**k - 1/c**k is b / (a c) times sum_j a**(j + 1 - k) c**-j.
+    x, y, power = 1.0 / a, 1.0 / c, 1.0
+    plain = series = 0.0
+    for k in range(1, 16):
+        plain = x * plain + power
+        power *= y
+        if k == 1:
+            series += plain
+        elif k == 2:
+            series += 0.5 * plain
+        elif k == 3:
+            series += plain / 6.0
+        elif k == 5:
+            series -= plain / 30.0
+        elif k == 7:
+            series += plain / 42.0
+        elif k == 9:
+            series -= plain / 30.0
+        elif k == 11:
+            series += plain * (5.0 / 66.0)
+        elif k == 13:
+            series -= plain * (691.0 / 2730.0)
+        elif k == 15:
+            series += plain * (7.0 / 6.0)
+    return total + b / a / c * series
+
+
 # From here on the series of the differences over a half have converged to 1e-16.
 _LARGE_FOR_HALVES = 16.0
 

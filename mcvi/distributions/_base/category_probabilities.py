@@ -13,6 +13,7 @@ from mcvi.distributions._base.alternatives import otherwise
 from mcvi.distributions._base.constraints import log_weights, simplex
 from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE
 from mcvi.distributions._base.vector_family import VectorFamily
+from mcvi.distributions._base.vectors import matrix_of
 
 __all__ = ["CategoryProbabilities", "logits_otherwise", "probs_otherwise"]
 
@@ -53,15 +54,13 @@ class CategoryProbabilities(VectorFamily):
     def _one_trial_covariance(self) -> Any:
         r"""Return :math:`\operatorname{diag}(p) - p p^\top`."""
         p = self._probabilities
-        on_diagonal = np.eye(self._size, dtype=bool)
-        return where(on_diagonal, (p * self._complements)[..., None], -p[..., None] * p[..., None, :])
+        return matrix_of(p * self._complements, -p[..., None] * p[..., None, :])
 
     def _one_trial_fisher(self) -> Any:
         """Return the Fisher information of one trial, in the parameter that was given."""
         if self._given == "logits":
             return self._one_trial_covariance()
-        odds = self._complements / self._probabilities
-        return np.where(np.eye(self._size, dtype=bool), odds[..., None], -1.0)
+        return matrix_of(self._complements / self._probabilities, -1.0)
 
 
 def _row_sums(probs: Any) -> Any:

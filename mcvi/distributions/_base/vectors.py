@@ -4,12 +4,11 @@ from math import prod
 from typing import Any
 
 import numpy as np
-from autograd import numpy as anp
 
-from mcvi._autograd import value_of
+from mcvi._autograd import value_of, where
 from mcvi._typing import Array, FloatArray
 
-__all__ = ["Members", "batch_of", "diagonal_matrix", "event_value"]
+__all__ = ["Members", "batch_of", "event_value", "matrix_of"]
 
 
 def event_value(distribution: Any, value: Any) -> Any:
@@ -21,11 +20,10 @@ def event_value(distribution: Any, value: Any) -> Any:
     return value
 
 
-def diagonal_matrix(diagonal: Any) -> Any:
-    """Return ``(..., d, d)`` matrices with the given diagonals ``(..., d)``, traced or not."""
-    size = np.shape(value_of(diagonal))[-1]
-    # `where` and not a product with the identity: 0 * inf would be nan. Its derivative knows of no broadcasting.
-    return anp.where(np.eye(size, dtype=bool), diagonal[..., None] * np.ones(size), 0.0)
+def matrix_of(diagonal: Any, others: Any = 0.0) -> Any:
+    """Return ``(..., d, d)`` matrices with diagonals ``(..., d)`` and other entries as given, traced or not."""
+    # A choice and not a product with the identity: 0 * inf would be nan.
+    return where(np.eye(np.shape(value_of(diagonal))[-1], dtype=bool), diagonal[..., None], others)
 
 
 def batch_of(owner: str, **batches: tuple[tuple[int, ...], tuple[int, ...]]) -> tuple[int, ...]:

@@ -21,6 +21,7 @@ __all__ = [
     "relative_entropy",
     "safe_log",
     "stirling_excess",
+    "trigamma_difference",
     "trigamma_less_reciprocal",
 ]
 
@@ -30,6 +31,7 @@ _deviance = maps.binary(special.bd0)
 _relative_entropy = maps.binary(bregman.relative_entropy)
 _stirling_excess = maps.binary(bregman.stirling_excess)
 _digamma_less_log = maps.unary(bregman.digamma_less_log)
+_trigamma_difference = maps.binary(bregman.trigamma_difference)
 _trigamma_less_reciprocal = maps.unary(bregman.trigamma_less_reciprocal)
 
 
@@ -77,6 +79,11 @@ def relative_entropy(log_p: Any, log_q: Any) -> FloatArray:
 def trigamma_less_reciprocal(x: Any) -> FloatArray:
     """Return ``trigamma(x) - 1 / x``."""
     return _apply(_trigamma_less_reciprocal, x)
+
+
+def trigamma_difference(a: Any, b: Any) -> FloatArray:
+    """Return ``trigamma(a) - trigamma(a + b)`` for positive `a` and `b`; nothing is traced."""
+    return _apply(_trigamma_difference, a, b)
 
 
 @differentiable(lambda ans, x: trigamma_less_reciprocal(x))

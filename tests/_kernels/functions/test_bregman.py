@@ -4,6 +4,7 @@ import mpmath
 import numpy as np
 import pytest
 
+from mcvi._kernels.compiler import maps
 from mcvi._kernels.functions import bregman
 from tests._kernels.accuracy import around, largest_error, log_uniform, loop_over, relative
 
@@ -48,3 +49,21 @@ def test_the_rest_of_the_cube_is_what_trigamma_differs_by():
 
     values = loop_over(bregman.trigamma_half_remainder)(x)
     assert largest_error(values, at_many_digits(remainder), x, unit=relative) < 7.0
+
+
+def test_the_difference_of_two_trigammas_keeps_its_digits():
+    sizes = [1e-150, 1e-20, 1e-3, 0.5, 1.0, 9.99, 10.0, 37.0, 1e4, 1e10, 1e100]
+    a, b = np.array([(a, b) for a in sizes for b in sizes]).T
+    out = np.empty(a.size)
+    maps.binary(bregman.trigamma_difference)(a, b, out)
+    with mpmath.workdps(450):
+        exact = [
+            mpmath.psi(1, mpmath.mpf(x)) - mpmath.psi(1, mpmath.mpf(x) + mpmath.mpf(y))
+            for x, y in zip(a, b, strict=True)
+        ]
+        assert (
+            max(abs(got / truth - 1) for got, truth in zip(out.tolist(), exact, strict=True) if 1e-300 < got < np.inf)
+            < 2e-15
+        )
+    maps.binary(bregman.trigamma_difference)(np.array([0.0, 1.0, -1.0]), np.array([1.0, 0.0, 1.0]), out[:3])
+    np.testing.assert_array_equal(out[:3], [np.nan, 0.0, np.nan])
