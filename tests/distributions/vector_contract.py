@@ -502,6 +502,22 @@ class VectorContract:
         assert repr(q).startswith(f"{self.family.__name__}(")
         assert all(f"{name}=" in repr(q) for name in q.parameters)
 
+    def test_who_writes_to_a_result_does_not_change_the_distribution(self, q):
+        methods = ["mode", *(["mean", "variance", "stddev"] if self.has_mean else []), *(["fisher"] * self.has_fisher)]
+        before = {method: np.array(getattr(q, method)()) for method in methods}
+        x = q.sample(3, rng=6)
+        log_density = q.log_prob(x)
+        for method in methods:
+            result = getattr(q, method)()
+            if np.ndim(result):
+                result[...] = 7.0
+        for method in methods:
+            np.testing.assert_array_equal(getattr(q, method)(), before[method])
+        np.testing.assert_array_equal(q.log_prob(x), log_density)
+        for name in q.constraints:
+            held = getattr(q, name)
+            assert np.ndim(held) == 0 or not held.flags.writeable, name
+
     def test_float32_parameters_give_float32_results(self, q):
         single = self.family(**{name: np.float32(held) for name, held in q.parameters.items()})
         double = self.family(**{name: np.float64(held) for name, held in single.parameters.items()})

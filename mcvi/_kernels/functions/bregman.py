@@ -146,7 +146,7 @@ def trigamma_difference(a: float, b: float) -> Any:
     # The series of trigamma, in which 1/a**k - 1/c**k is b / (a c) times sum_j a**(j + 1 - k) c**-j.
     x, y, power = 1.0 / a, 1.0 / c, 1.0
     plain = series = 0.0
-    for k in range(1, 16):
+    for k in range(1, 20):
         plain = x * plain + power
         power *= y
         if k == 1:
@@ -167,6 +167,10 @@ def trigamma_difference(a: float, b: float) -> Any:
             series -= plain * (691.0 / 2730.0)
         elif k == 15:
             series += plain * (7.0 / 6.0)
+        elif k == 17:
+            series -= plain * (3617.0 / 510.0)
+        elif k == 19:
+            series += plain * (43867.0 / 798.0)
     return total + b / a / c * series
 
 

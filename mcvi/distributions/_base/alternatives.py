@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
+import numpy as np
+
 from mcvi import _checks
 from mcvi.distributions._base.page import Page
 
@@ -27,8 +29,16 @@ class Otherwise:
             return None
         computed = vars(instance).setdefault("_computed", {})
         if self._name not in computed:
-            computed[self._name] = instance._cast(self._convert(instance))
+            computed[self._name] = _read_only(instance._cast(self._convert(instance)))
         return computed[self._name]
+
+
+def _read_only(value: Any) -> Any:
+    """Return an array, which may be a table that the distribution works with, as a copy that cannot be written to."""
+    if isinstance(value, np.ndarray):
+        value = value.copy()
+        value.flags.writeable = False
+    return value
 
 
 def otherwise(convert: Callable[[Any], Any]) -> Any:

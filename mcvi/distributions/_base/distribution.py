@@ -402,8 +402,11 @@ class Distribution:
             return self._shaped(function(), (*self.batch_shape, *self.event_shape))
 
     def _shaped(self, result: Any, shape: tuple[int, ...]) -> Any:
+        """Return a result in its full shape; a caller who writes to it does not write to what the family holds."""
         if np.shape(value_of(result)) != shape:
             result = result + np.zeros(shape)
+        elif isinstance(result, np.ndarray):
+            result = result.copy()
         return self._cast(result)
 
     def _cast(self, result: Any) -> Any:
