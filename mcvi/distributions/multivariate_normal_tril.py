@@ -82,7 +82,8 @@ class MultivariateNormalTriL(VectorFamily, compiled=True):
         return self._cast(_affine(noise, self.loc, self.scale_tril))
 
     def _log_prob(self, value: Any) -> Any:
-        return self._log_peak() - 0.5 * _squared_norm(event_value(self, value), self.loc, self.scale_tril)
+        held = self.in_float64
+        return held._log_peak() - 0.5 * _squared_norm(event_value(self, value), held.loc, held.scale_tril)
 
     def _scores(self, value: FloatArray) -> dict[str, Any]:
         y, w = _solved(value, self.loc, self.scale_tril)

@@ -72,7 +72,7 @@ def kl_divergence(p: Any, q: Any, *, n: int | None = None, rng: RNGLike = None, 
     shape = _shape(p, q)
     try:
         with np.errstate(over="ignore", divide="ignore"):  # inf is a distance
-            value = closed_form_kl(p, q)(p, q)
+            value = closed_form_kl(p, q)(*(getattr(d, "in_float64", d) for d in (p, q)))
     except NotImplementedError:
         if n is None:
             raise

@@ -35,7 +35,6 @@ class TestDirichlet(VectorContract):
         ({"concentration": [1.0, 0.0]}, "Dirichlet: concentration must be positive and finite; got 0.0 at index (1,)."),
     ]
     twin = staticmethod(lambda concentration: stats.dirichlet(concentration))
-    single_tolerance = 3e-5
 
     def reference(self, x, concentration):
         power = mpmath.fsum((a - 1) * mpmath.log(v) for v, a in zip(x, concentration, strict=True))

@@ -74,6 +74,15 @@ class Constraint:
         """Return the set with the values of parameters in the place of their names."""
         return self
 
+    def held_inside(self, draws: Any) -> Any:
+        """Return draws of float32, moved to the nearest number inside if rounding took one to an end of the set."""
+        ends: Any = self
+        if not hasattr(ends, "low") or self.discrete:
+            return draws
+        above = np.nextafter(np.float32(value_of(ends.low)), np.float32(np.inf))
+        below = np.nextafter(np.float32(value_of(ends.high)), np.float32(-np.inf))
+        return np.clip(draws, above, below)
+
     def from_real(self, t: Any) -> Any:
         """Map unconstrained real numbers onto the interior of the set."""
         raise self._no_map()
@@ -217,6 +226,9 @@ class _Simplex(Constraint):
     def check(self, value: Any, owner: str, name: str) -> Any:
         return _checks.class_probs(value, owner, name)
 
+    def held_inside(self, draws: Any) -> Any:
+        return np.maximum(draws, np.finfo(np.float32).smallest_subnormal)
+
     def from_real(self, t: Any) -> Any:
         weights = math.exp(self._below_the_largest(t))
         return weights / anp.sum(weights, axis=-1, keepdims=True)
@@ -297,6 +309,9 @@ class _Vectors(Constraint):
         if not shape or shape[-1] == 0:
             raise ValueError(f"{owner}: {name} must have shape (..., d) with d >= 1; got {shape}.")
         return array
+
+    def held_inside(self, draws: Any) -> Any:
+        return self.numbers.held_inside(draws)
 
     def from_real(self, t: Any) -> Any:
         return self.numbers.from_real(t)

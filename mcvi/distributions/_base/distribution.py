@@ -161,6 +161,14 @@ class Distribution:
         return plain
 
     @cached_property
+    def in_float64(self) -> Self:
+        """The same distribution with parameters of float64, from which closed forms are computed."""
+        arrays = all(isinstance(held, (np.ndarray, np.floating)) for held in self.parameters.values())
+        if self.dtype == np.float64 or self.is_traced or not arrays:
+            return self
+        return type(self)(**{name: np.float64(held) for name, held in self.parameters.items()})
+
+    @cached_property
     def elements(self) -> int:
         """The number of elements of one draw, over the batch and the event."""
         return prod(self.batch_shape) * prod(self.event_shape)
@@ -210,8 +218,19 @@ class Distribution:
         else:
             draws = self._draw(key, 0, count)
             whole = self.discrete and not self.is_traced
-            draws = _checks.whole(draws, type(self).__name__) if whole else self._cast(draws)
+            draws = _checks.whole(draws, type(self).__name__) if whole else self._rounded(draws)
         return draws[0] if n is None else draws
+
+    def _rounded(self, draws: Any) -> Any:
+        """Round draws to the precision of the parameters, none of them onto an end of the support."""
+        rounded = self._cast(draws)
+        if self.dtype == np.float64 or not self._declares_support:
+            return rounded
+        return self.support.held_inside(rounded)
+
+    @property
+    def _declares_support(self) -> bool:
+        return type(self).support is not Distribution.support
 
     def noise(self, n: int, *, rng: RNGLike = None) -> Array:
         """Draw the parameter-free noise that `transport` turns into draws.
@@ -388,7 +407,7 @@ class Distribution:
         return _checks.real_array(value, f"{type(self).__name__}: value")
 
     def _ability(self, method: str, what: str) -> Any:
-        found = getattr(self, method, None)
+        found = getattr(self.in_float64, method, None)
         if found is None:
             raise self._lacks(f"a {what}")
         return found

@@ -117,8 +117,8 @@ class VectorFamily(Distribution):
 
 def _aligned(value: Any, family: Any) -> tuple[FloatArray, Any]:
     """Return the value with all axes of the batch, and the family with a batch that fills those of length 1."""
-    axes, batch = len(family.event_shape), family.batch_shape
-    shape = np.shape(value)
+    family = family.in_float64
+    axes, batch, shape = len(family.event_shape), family.batch_shape, np.shape(value)
     shape, event = np.broadcast_shapes(shape[: len(shape) - axes], batch), shape[len(shape) - axes :]
     full = shape[len(shape) - len(batch) :]
     if full != batch:
