@@ -64,7 +64,7 @@ _REFUSAL = "second derivatives of a cdf, a quantile or a draw are not available;
 
 
 def _velocities(page: Page, value: Any, parameters: tuple[Any, ...]) -> FloatArray:
-    if page.velocity is None:
+    if page.functions.velocity is None:
         raise NotImplementedError(
             "the derivative of a cdf in the parameters of this family has no closed form; differentiate in the value."
         )

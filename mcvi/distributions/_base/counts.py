@@ -33,19 +33,18 @@ class CountSampler(Sampler):
     """
 
     def __init__(self, prepare: Any, constants: int, attempt: Any, sums: Any) -> None:
-        function = compiled(prepare)
+        self._function, self._constants, self._sums = prepare, constants, sums
+        self._by_attempts = ByAttempts(attempt, constants)
+
+    @cached_property
+    def _prepare(self) -> Any:
+        function = compiled(self._function)
 
         @scalar
         def prepared(parameters: Any) -> Any:
             return function(*parameters)
 
-        self._function, self._parameters = prepared, len(arguments(prepare))
-        self._constants, self._sums = constants, sums
-        self._by_attempts = ByAttempts(attempt, constants)
-
-    @cached_property
-    def _prepare(self) -> Any:
-        return table(self._function, self._parameters)
+        return table(prepared, len(arguments(function)))
 
     @cached_property
     def _running_sums(self) -> Any:

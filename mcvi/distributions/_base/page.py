@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,14 +18,15 @@ from mcvi.distributions._base.samplers import FromNoise, Sampler
 from mcvi.distributions._base.scalars import (
     arguments,
     compiled,
-    guarded,
+    guarded_log_density,
+    guarded_score,
     guarded_tails,
     number_or_place,
     require_arguments,
     require_fields,
 )
 
-__all__ = ["Page", "page", "widen"]
+__all__ = ["Functions", "Page", "page", "widen"]
 
 # A batch of fewer members is repeated side by side, so that the inner loop is long enough to vectorise.
 _COLUMNS = 256
@@ -41,57 +42,70 @@ def widen(columns: FloatArray) -> FloatArray:
     return np.tile(columns, (1, -(-_COLUMNS // length)))
 
 
-@dataclass(frozen=True, eq=False)
-class Page:
-    """The mathematics of a one-dimensional family. Made by `page`, and by the operators on pages.
+class Functions(NamedTuple):
+    """The compiled functions of a page: those of a value take a tuple of constants, others a tuple of parameters."""
 
-    Functions of a value take a tuple of constants, those of a probability or a noise a tuple of parameters.
-    """
-
-    #: What each parameter must be, by its name.
-    parameters: Mapping[str, Constraint]
-    #: The names of the constants.
-    constants: tuple[str, ...]
-    prepare: Callable[..., Any]
-    log_density: Callable[..., Any]
-    score: Callable[..., Any]
-    sampler: Sampler
-    support: Constraint
+    prepare: Any
+    log_density: Any
+    score: Any
     #: The lower and the upper tail, and their logarithms; the quantile of such a pair; None where there is none.
     tails: Any = None
     log_tails: Any = None
     quantile: Any = None
     velocity: Any = None
 
+
+@dataclass(frozen=True, eq=False)
+class Page:
+    """The mathematics of a one-dimensional family. Made by `page`, and by the operators on pages.
+
+    Its functions are made when first used: a family that is only imported costs nothing.
+    """
+
+    #: What each parameter must be, by its name.
+    parameters: Mapping[str, Constraint]
+    #: The names of the constants.
+    constants: tuple[str, ...]
+    support: Constraint
+    sampler: Sampler
+    make: Callable[[], Functions]
+
+    @cached_property
+    def functions(self) -> Functions:
+        """The functions of numbers."""
+        return self.make()
+
     @property
     def scalar_density(self) -> tuple[Callable[..., Any], int]:
         """The scalar log density, and how many constants it takes."""
-        return self.log_density, len(self.constants)
+        return self.functions.log_density, len(self.constants)
 
-    # The array loops are made when first used: a family that is only imported costs nothing.
+    # The array loops.
 
     @cached_property
     def _prepare_columns(self) -> Any:
-        return table(self.prepare, len(self.parameters))
+        return table(self.functions.prepare, len(self.parameters))
 
     @cached_property
     def log_densities(self) -> Any:
         """The kernel that sets ``out[i] = log_density(x[i], constants of i)``: ``(x, constants, out)``."""
-        return elementwise(self.log_density, len(self.constants))
+        return elementwise(self.functions.log_density, len(self.constants))
 
     @cached_property
     def scores(self) -> Any:
         """The kernel that sets column `i` of `out` to ``score(x[i], constants of i)``: ``(x, constants, out)``."""
-        return elementwise_tuple(self.score, len(self.constants))
+        return elementwise_tuple(self.functions.score, len(self.constants))
 
     @cached_property
     def velocities(self) -> Any:
         """The same for the derivatives of a draw in the parameters."""
-        return elementwise_tuple(self.velocity, len(self.constants))
+        return elementwise_tuple(self.functions.velocity, len(self.constants))
 
     @cached_property
     def _tails(self) -> tuple[Any, Any]:
-        return tuple(elementwise_tuple(f, len(self.constants)) for f in (self.tails, self.log_tails))  # type: ignore[return-value]
+        return tuple(
+            elementwise_tuple(f, len(self.constants)) for f in (self.functions.tails, self.functions.log_tails)
+        )  # type: ignore[return-value]
 
     def tail_loop(self, log: bool) -> Any:
         """Return the kernel that sets column `i` of `out` to the two tails at ``x[i]``, or to their logarithms."""
@@ -100,7 +114,7 @@ class Page:
     @cached_property
     def quantiles(self) -> Any:
         """The kernel that sets ``out[i]`` to the quantile of the probability ``p[i]``: ``(p, parameters, out)``."""
-        names, quantile = tuple(self.parameters), self.quantile
+        names, quantile = tuple(self.parameters), self.functions.quantile
         low, high = number_or_place(self.support.low, names), number_or_place(self.support.high, names)  # type: ignore[attr-defined]
 
         @scalar
@@ -188,16 +202,18 @@ def page(
     if not (isinstance(record, type) and hasattr(record, "_fields")):
         raise TypeError(f"prepare must be annotated with the NamedTuple that it returns; got {record!r}.")
     constants: tuple[str, ...] = record._fields
-    compiled_prepare = compiled(prepare)
+    of_value = {"log_density": log_density, "score": score, "cdf": cdf, "log_cdf": log_cdf, "velocity": velocity}
+    for what, function in of_value.items():
+        if function is not None:
+            if len(arguments(function)) != 2:
+                raise TypeError(f"{what} takes (x, c); got ({', '.join(arguments(function))}).")
+            require_fields(function, constants)
+    if quantile is not None:
+        require_arguments(quantile, (*arguments(quantile)[:2], *names), "quantile")
+    elif draw is None:
+        raise TypeError("page: give draw= or quantile=, from which to draw.")
 
-    @scalar
-    def prepare_columns(values: Any) -> Any:
-        return compiled_prepare(*values)
-
-    def of_value(function: Any, what: str) -> Any:
-        if len(arguments(function)) != 2:
-            raise TypeError(f"{what} takes (x, c); got ({', '.join(arguments(function))}).")
-        require_fields(function, constants)
+    def with_record(function: Any) -> Any:
         function = compiled(function)
 
         @scalar
@@ -206,23 +222,26 @@ def page(
 
         return of
 
-    density, kept_score = guarded(support, constants, of_value(log_density, "log_density"), of_value(score, "score"))
-    tails = log_tails = spread = None
-    if cdf is not None:
-        tails = guarded_tails(support, constants, of_value(cdf, "cdf"), 1.0, 0.0)
-        logs = logarithms_of(tails) if log_cdf is None else of_value(log_cdf, "log_cdf")
-        log_tails = guarded_tails(support, constants, logs, 0.0, -np.inf)
-    if quantile is not None:
-        require_arguments(quantile, (*arguments(quantile)[:2], *names), "quantile")
-        spread = _spread(compiled(quantile))
-    if draw is None:
-        if spread is None:
-            raise TypeError("page: give draw= or quantile=, from which to draw.")
-        draw = by_quantile(spread, len(names))
-    moved = None if velocity is None else of_value(velocity, "velocity")
-    return Page(
-        parameters, constants, prepare_columns, density, kept_score, draw, support, tails, log_tails, spread, moved
-    )
+    def make() -> Functions:
+        compiled_prepare = compiled(prepare)
+
+        @scalar
+        def prepare_columns(values: Any) -> Any:
+            return compiled_prepare(*values)
+
+        guarded_density = guarded_log_density(support, constants, with_record(log_density))
+        found = Functions(prepare_columns, guarded_density, guarded_score(support, constants, with_record(score)))
+        if cdf is not None:
+            tails = guarded_tails(support, constants, with_record(cdf), 1.0, 0.0)
+            logs = logarithms_of(tails) if log_cdf is None else with_record(log_cdf)
+            found = found._replace(tails=tails, log_tails=guarded_tails(support, constants, logs, 0.0, -np.inf))
+        if quantile is not None:
+            found = found._replace(quantile=_spread(compiled(quantile)))
+        return found if velocity is None else found._replace(velocity=with_record(velocity))
+
+    sampler = by_quantile(lambda: made.functions.quantile, len(names)) if draw is None else draw
+    made = Page(parameters, constants, support, sampler, make)
+    return made
 
 
 def _spread(quantile: Any) -> Any:
@@ -233,14 +252,19 @@ def _spread(quantile: Any) -> Any:
     return of
 
 
-def by_quantile(quantile: Any, parameters: int) -> FromNoise:
-    """Return the sampler that takes the quantile of a uniform."""
+def by_quantile(quantile: Callable[[], Any], parameters: int) -> FromNoise:
+    """Return the sampler that takes the quantile, which `quantile` makes, of a uniform."""
 
-    @scalar
-    def transport(u: float, values: Any) -> Any:
-        return quantile(u, 1.0 - u, values)
+    def make() -> Any:
+        function = quantile()
 
-    return FromNoise(uniforms, transport, parameters)
+        @scalar
+        def transport(u: float, values: Any) -> Any:
+            return function(u, 1.0 - u, values)
+
+        return transport
+
+    return FromNoise(uniforms, make, parameters)
 
 
 def logarithms_of(tails: Any) -> Any:

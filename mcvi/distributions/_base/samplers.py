@@ -1,5 +1,6 @@
 """Ways to draw numbers, a block at a time, from noise that depends on the key and the place of a draw alone."""
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -35,10 +36,18 @@ class Sampler:
 
 
 class FromNoise(Sampler):
-    """A draw is ``transport(e, parameters)`` of one number that the kernel `noise` draws; `parameters` is a tuple."""
+    """A draw is ``transport(e, parameters)`` of one number that the kernel `noise` draws; `parameters` is a tuple.
 
-    def __init__(self, noise: Any, transport: Any, parameters: int) -> None:
-        self.noise, self.transport, self._parameters = noise, transport, parameters
+    `make` returns the transport, when it is first used.
+    """
+
+    def __init__(self, noise: Any, make: Callable[[], Any], parameters: int) -> None:
+        self.noise, self._make, self._parameters = noise, make, parameters
+
+    @cached_property
+    def transport(self) -> Any:
+        """The compiled transport."""
+        return self._make()
 
     @cached_property
     def kernel(self) -> Any:
@@ -56,13 +65,16 @@ class FromNoise(Sampler):
 
 
 def _from_noise(noise: Any, draw: Any) -> FromNoise:
-    draw = compiled(draw)
+    def make() -> Any:
+        function = compiled(draw)
 
-    @scalar
-    def transport(e: float, parameters: Any) -> Any:
-        return draw(e, *parameters)
+        @scalar
+        def transport(e: float, parameters: Any) -> Any:
+            return function(e, *parameters)
 
-    return FromNoise(noise, transport, len(arguments(draw)) - 1)
+        return transport
+
+    return FromNoise(noise, make, len(arguments(draw)) - 1)
 
 
 def from_uniform(draw: Any) -> FromNoise:
@@ -76,12 +88,18 @@ def from_normal(draw: Any) -> FromNoise:
 
 
 class _FromUniformPair(Sampler):
-    def __init__(self, transport: Any, parameters: int) -> None:
-        self._function, self._parameters = transport, parameters
+    def __init__(self, draw: Any) -> None:
+        self._draw = draw
 
     @cached_property
     def _transport(self) -> Any:
-        return in_place_pair(self._function, self._parameters)
+        draw = compiled(self._draw)
+
+        @scalar
+        def transport(u: float, v: float, parameters: Any) -> Any:
+            return draw(u, v, *parameters)
+
+        return in_place_pair(transport, len(arguments(draw)) - 2)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         rows = tile_rows(elements)
@@ -93,13 +111,7 @@ class _FromUniformPair(Sampler):
 
 def from_uniform_pair(draw: Any) -> Sampler:
     """Return the sampler of ``draw(u, v, *parameters)`` for u and v uniform on (0, 1)."""
-    draw = compiled(draw)
-
-    @scalar
-    def transport(u: float, v: float, parameters: Any) -> Any:
-        return draw(u, v, *parameters)
-
-    return _FromUniformPair(transport, len(arguments(draw)) - 2)
+    return _FromUniformPair(draw)
 
 
 class ByAttempts(Sampler):

@@ -16,7 +16,8 @@ from mcvi._kernels.functions.log_pmf import is_count
 __all__ = [
     "arguments",
     "compiled",
-    "guarded",
+    "guarded_log_density",
+    "guarded_score",
     "guarded_tails",
     "number_or_place",
     "require_arguments",
@@ -111,14 +112,17 @@ def _outside(support: Any, names: Sequence[str]) -> Any:
     return outside
 
 
-def guarded(support: Any, names: Sequence[str], log_density: Any, score: Any) -> tuple[Any, Any]:
-    """Return the two functions with -inf and 0 outside the support.
+def _everywhere(support: Any) -> bool:
+    return not support.discrete and support.low == -np.inf and support.high == np.inf
 
-    A log density of a continuous variable depends on it, or keeps its nan. The score of a discrete family gives the
-    derivatives in the parameters; that in the value is 0.
+
+def guarded_log_density(support: Any, names: Sequence[str], log_density: Any) -> Any:
+    """Return the log density with -inf outside the support.
+
+    That of a continuous variable depends on it, or keeps its nan.
     """
-    if not support.discrete and support.low == -np.inf and support.high == np.inf:
-        return log_density, score
+    if _everywhere(support):
+        return log_density
     outside, discrete = _outside(support, names), support.discrete
 
     @scalar
@@ -128,18 +132,30 @@ def guarded(support: Any, names: Sequence[str], log_density: Any, score: Any) ->
         # An answer that depends on a continuous x is nan where x is: there one choice less is one loop that is faster.
         return inside if not discrete or x == x else x
 
+    return density
+
+
+def guarded_score(support: Any, names: Sequence[str], score: Any) -> Any:
+    """Return the score with 0 outside the support, and nan where `x` is nan.
+
+    That of a discrete family gives the derivatives in the parameters; a 0 for the value is put in front of them.
+    """
+    if _everywhere(support):
+        return score
+    outside = _outside(support, names)
+
     @scalar
     def kept(x: float, constants: Any) -> Any:
         return replaced_if(x != x, replaced_if(outside(x, constants), score(x, constants), 0.0), x)
 
-    if not discrete:
-        return density, kept
+    if not support.discrete:
+        return kept
 
     @scalar
     def of_counts(x: float, constants: Any) -> Any:
         return joined((0.0,), kept(x, constants))
 
-    return density, of_counts
+    return of_counts
 
 
 def guarded_tails(support: Any, names: Sequence[str], tails: Any, certain: float, impossible: float) -> Any:

@@ -153,25 +153,25 @@ class Univariate(Distribution, compiled=True):
         return tail(value, *self._parameters(), page=self._page, upper=upper, log=log)
 
     def _cdf(self, value: Any) -> Any:
-        if self._page.tails is None:
+        if self._page.functions.tails is None:
             raise self._lacks("a cdf")
         return self._tail(value, upper=False)
 
     def _survival_function(self, value: Any) -> Any:
-        return 1.0 - self._cdf(value) if self._page.tails is None else self._tail(value, upper=True)
+        return 1.0 - self._cdf(value) if self._page.functions.tails is None else self._tail(value, upper=True)
 
     def _log_cdf(self, value: Any) -> Any:
-        if self._page.tails is None:
+        if self._page.functions.tails is None:
             return log_of(self._cdf(value), self._survival_function(value))
         return self._tail(value, upper=False, log=True)
 
     def _log_survival_function(self, value: Any) -> Any:
-        if self._page.tails is None:
+        if self._page.functions.tails is None:
             return log_of(self._survival_function(value), self._cdf(value))
         return self._tail(value, upper=True, log=True)
 
     def _quantile(self, probability: Any) -> Any:
-        if self._page.quantile is None:
+        if self._page.functions.quantile is None:
             raise self._lacks("a quantile")
         return quantile(probability, *self._parameters(), page=self._page)
 

@@ -8,9 +8,9 @@ import numpy as np
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
 from mcvi.distributions._base.constraints import non_negative
-from mcvi.distributions._base.page import Page
+from mcvi.distributions._base.page import Functions, Page
 from mcvi.distributions._base.samplers import FromNoise
-from mcvi.distributions._base.scalars import compiled, guarded, guarded_tails
+from mcvi.distributions._base.scalars import compiled, guarded_log_density, guarded_score, guarded_tails
 
 __all__ = ["folded"]
 
@@ -30,60 +30,72 @@ def folded(base: Page, central: Callable[..., Any] | None = None) -> Page:
     """
     if not isinstance(base.sampler, FromNoise):
         raise TypeError("folded: the base must be drawn from one noise.")
-    names, density_base, score_base, draw = base.constants, base.log_density, base.score, base.sampler.transport
+    names, sampler = base.constants, base.sampler
 
-    @scalar
-    def log_density(x: float, constants: Any) -> Any:
-        return _LOG_2 + density_base(x, constants)
-
-    @scalar
-    def transport(e: float, parameters: Any) -> Any:
-        return abs(draw(e, parameters))
-
-    guarded_density, guarded_score = guarded(non_negative, names, log_density, score_base)
-    tails = log_tails = quantile = None
-    if base.tails is not None:
-        tails_base, logs_base = base.tails, base.log_tails
-        inside = None if central is None else compiled(central)
-
-        if inside is None:
-
-            @scalar
-            def both(x: float, constants: Any) -> Any:
-                below, above = tails_base(x, constants)
-                return below - above, 2.0 * above
-
-        else:
-
-            @scalar
-            def both(x: float, constants: Any) -> Any:
-                return inside(x, constants), 2.0 * tails_base(x, constants)[1]
+    def make() -> Functions:
+        own = base.functions
+        density_base = own.log_density
 
         @scalar
-        def logs(x: float, constants: Any) -> Any:
-            lower, upper = both(x, constants)
-            log_lower = elementary.log(lower) if lower < 0.5 else elementary.log1p(-upper)
-            return log_lower, elementary.log1p(-lower) if lower < 0.5 else _LOG_2 + logs_base(x, constants)[1]
+        def log_density(x: float, constants: Any) -> Any:
+            return _LOG_2 + density_base(x, constants)
 
-        tails = guarded_tails(non_negative, names, both, 1.0, 0.0)
-        log_tails = guarded_tails(non_negative, names, logs, 0.0, -np.inf)
-    if base.quantile is not None:
-        quantile_base = base.quantile
+        tails = log_tails = quantile = None
+        if own.tails is not None:
+            tails_base, logs_base = own.tails, own.log_tails
+            inside = None if central is None else compiled(central)
+
+            if inside is None:
+
+                @scalar
+                def both(x: float, constants: Any) -> Any:
+                    below, above = tails_base(x, constants)
+                    return below - above, 2.0 * above
+
+            else:
+
+                @scalar
+                def both(x: float, constants: Any) -> Any:
+                    return inside(x, constants), 2.0 * tails_base(x, constants)[1]
+
+            @scalar
+            def logs(x: float, constants: Any) -> Any:
+                lower, upper = both(x, constants)
+                log_lower = elementary.log(lower) if lower < 0.5 else elementary.log1p(-upper)
+                return log_lower, elementary.log1p(-lower) if lower < 0.5 else _LOG_2 + logs_base(x, constants)[1]
+
+            tails = guarded_tails(non_negative, names, both, 1.0, 0.0)
+            log_tails = guarded_tails(non_negative, names, logs, 0.0, -np.inf)
+        if own.quantile is not None:
+            quantile_base = own.quantile
+
+            @scalar
+            def quantile(p: float, q: float, parameters: Any) -> Any:
+                return quantile_base(0.5 + 0.5 * p, 0.5 * q, parameters)
+
+        return Functions(
+            own.prepare,
+            guarded_log_density(non_negative, names, log_density),
+            guarded_score(non_negative, names, own.score),
+            tails,
+            log_tails,
+            quantile,
+            own.velocity,
+        )
+
+    def positive_draw() -> Any:
+        draw = sampler.transport
 
         @scalar
-        def quantile(p: float, q: float, parameters: Any) -> Any:
-            return quantile_base(0.5 + 0.5 * p, 0.5 * q, parameters)
+        def transport(e: float, parameters: Any) -> Any:
+            return abs(draw(e, parameters))
+
+        return transport
 
     return Page(
         parameters=base.parameters,
         constants=names,
-        prepare=base.prepare,
-        log_density=guarded_density,
-        score=guarded_score,
-        sampler=FromNoise(base.sampler.noise, transport, len(base.parameters)),
         support=non_negative,
-        tails=tails,
-        log_tails=log_tails,
-        quantile=quantile,
-        velocity=base.velocity,
+        sampler=FromNoise(sampler.noise, positive_draw, len(base.parameters)),
+        make=make,
     )

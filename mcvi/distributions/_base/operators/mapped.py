@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -12,9 +12,16 @@ from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.compiler.tuples import joined, scaled
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.constraints import Constraint
-from mcvi.distributions._base.page import Page
+from mcvi.distributions._base.page import Functions, Page
 from mcvi.distributions._base.samplers import FromNoise, Sampler
-from mcvi.distributions._base.scalars import arguments, compiled, guarded, guarded_tails, require_arguments
+from mcvi.distributions._base.scalars import (
+    arguments,
+    compiled,
+    guarded_log_density,
+    guarded_score,
+    guarded_tails,
+    require_arguments,
+)
 from mcvi.random import Key
 
 __all__ = ["Map", "mapped"]
@@ -59,7 +66,6 @@ class Map:
             function = getattr(self, what)
             if function is not None:
                 require_arguments(function, (*arguments(function)[:first], *names), what)
-                object.__setattr__(self, what, compiled(function))
 
 
 def mapped(base: Page, by: Map) -> Page:
@@ -69,97 +75,112 @@ def mapped(base: Page, by: Map) -> Page:
     """
     count, first = len(base.parameters), len(base.constants)
     names = (*base.constants, *by.parameters)
-    forward, inverse, log_slope, map_score, map_velocity = by.forward, by.inverse, by.log_slope, by.score, by.velocity
-    prepare_base, density_base, score_base = base.prepare, base.log_density, base.score
-    increasing, low = by.increasing, by.low
 
-    @scalar
-    def prepare(parameters: Any) -> Any:
-        return joined(prepare_base(parameters[:count]), parameters[count:])
-
-    @scalar
-    def plain_density(x: float, constants: Any) -> Any:
-        own = constants[first:]
-        return density_base(inverse(x, *own), constants[:first]) + log_slope(x, *own)
-
-    log_density = plain_density
-    if low is not None:
+    def make() -> Functions:
+        functions = (by.forward, by.inverse, by.log_slope, by.score, by.velocity)
+        forward, inverse, log_slope, map_score, map_velocity = map(compiled, functions)
+        own_base = base.functions
+        prepare_base, density_base, score_base = own_base.prepare, own_base.log_density, own_base.score
+        increasing, low = by.increasing, None if by.low is None else compiled(by.low)
 
         @scalar
-        def log_density(x: float, constants: Any) -> Any:
-            inner, own = constants[:first], constants[first:]
-            y = inverse(x, *own)
-            correction = low(x, y, *own) * score_base(y, inner)[0]
-            correction = correction if abs(correction) < 1.0 else 0.0
-            return (density_base(y, inner) + log_slope(x, *own)) + correction
+        def prepare(parameters: Any) -> Any:
+            return joined(prepare_base(parameters[:count]), parameters[count:])
 
-    @scalar
-    def score(x: float, constants: Any) -> Any:
-        own = constants[first:]
-        inner = score_base(inverse(x, *own), constants[:first])
-        outer = map_score(inner[0], x, *own)
-        return joined(joined(outer[:1], inner[1:]), outer[1:])
-
-    guarded_density, guarded_score = guarded(by.support, names, log_density, score)
-
-    def tails_of(tails: Any) -> Any:
         @scalar
-        def of(x: float, constants: Any) -> Any:
-            lower, upper = tails(inverse(x, *constants[first:]), constants[:first])
-            return (lower, upper) if increasing else (upper, lower)
+        def plain_density(x: float, constants: Any) -> Any:
+            own = constants[first:]
+            return density_base(inverse(x, *own), constants[:first]) + log_slope(x, *own)
+
+        log_density = plain_density
+        if low is not None:
+
+            @scalar
+            def log_density(x: float, constants: Any) -> Any:
+                inner, own = constants[:first], constants[first:]
+                y = inverse(x, *own)
+                correction = low(x, y, *own) * score_base(y, inner)[0]
+                correction = correction if abs(correction) < 1.0 else 0.0
+                return (density_base(y, inner) + log_slope(x, *own)) + correction
+
+        @scalar
+        def score(x: float, constants: Any) -> Any:
+            own = constants[first:]
+            inner = score_base(inverse(x, *own), constants[:first])
+            outer = map_score(inner[0], x, *own)
+            return joined(joined(outer[:1], inner[1:]), outer[1:])
+
+        def tails_of(tails: Any) -> Any:
+            @scalar
+            def of(x: float, constants: Any) -> Any:
+                lower, upper = tails(inverse(x, *constants[first:]), constants[:first])
+                return (lower, upper) if increasing else (upper, lower)
+
+            return of
+
+        tails = log_tails = quantile = velocity = None
+        if own_base.tails is not None:
+            tails = guarded_tails(by.support, names, tails_of(own_base.tails), 1.0, 0.0)
+            log_tails = guarded_tails(by.support, names, tails_of(own_base.log_tails), 0.0, -np.inf)
+        if own_base.quantile is not None:
+            quantile_base = own_base.quantile
+
+            @scalar
+            def quantile(p: float, q: float, parameters: Any) -> Any:
+                lower, upper = (p, q) if increasing else (q, p)
+                return forward(quantile_base(lower, upper, parameters[:count]), *parameters[count:])
+
+        if own_base.velocity is not None:
+            velocity_base = own_base.velocity
+
+            @scalar
+            def velocity(x: float, constants: Any) -> Any:
+                own = constants[first:]
+                outer = map_velocity(x, *own)
+                return joined(scaled(velocity_base(inverse(x, *own), constants[:first]), outer[0]), outer[1:])
+
+        return Functions(
+            prepare,
+            guarded_log_density(by.support, names, log_density),
+            guarded_score(by.support, names, score),
+            tails,
+            log_tails,
+            quantile,
+            velocity,
+        )
+
+    @cache
+    def outer() -> Any:
+        forward = compiled(by.forward)
+
+        @scalar
+        def of(y: float, parameters: Any) -> Any:
+            return forward(y, *parameters[count:])
 
         return of
 
-    tails = log_tails = quantile = velocity = None
-    if base.tails is not None:
-        tails = guarded_tails(by.support, names, tails_of(base.tails), 1.0, 0.0)
-        log_tails = guarded_tails(by.support, names, tails_of(base.log_tails), 0.0, -np.inf)
-    if base.quantile is not None:
-        quantile_base = base.quantile
-
-        @scalar
-        def quantile(p: float, q: float, parameters: Any) -> Any:
-            lower, upper = (p, q) if increasing else (q, p)
-            return forward(quantile_base(lower, upper, parameters[:count]), *parameters[count:])
-
-    if base.velocity is not None:
-        velocity_base = base.velocity
-
-        @scalar
-        def velocity(x: float, constants: Any) -> Any:
-            own = constants[first:]
-            outer = map_velocity(x, *own)
-            return joined(scaled(velocity_base(inverse(x, *own), constants[:first]), outer[0]), outer[1:])
-
-    @scalar
-    def outer(y: float, parameters: Any) -> Any:
-        return forward(y, *parameters[count:])
-
+    own = len(by.parameters)
+    drawn_once = isinstance(base.sampler, FromNoise)
     return Page(
         parameters={**base.parameters, **by.parameters},
         constants=names,
-        prepare=prepare,
-        log_density=guarded_density,
-        score=guarded_score,
-        sampler=_of_noise(base.sampler, outer, count, len(by.parameters))
-        if isinstance(base.sampler, FromNoise)
-        else _Mapped(base.sampler, outer, count, len(by.parameters)),
         support=by.support,
-        tails=tails,
-        log_tails=log_tails,
-        quantile=quantile,
-        velocity=velocity,
+        sampler=(_of_noise if drawn_once else _Mapped)(base.sampler, outer, count, own),  # type: ignore[arg-type]
+        make=make,
     )
 
 
 def _of_noise(sampler: FromNoise, outer: Any, count: int, own: int) -> FromNoise:
-    inner = sampler.transport
+    def make() -> Any:
+        inner, forward = sampler.transport, outer()
 
-    @scalar
-    def transport(e: float, parameters: Any) -> Any:
-        return outer(inner(e, parameters[:count]), parameters)
+        @scalar
+        def transport(e: float, parameters: Any) -> Any:
+            return forward(inner(e, parameters[:count]), parameters)
 
-    return FromNoise(sampler.noise, transport, count + own)
+        return transport
+
+    return FromNoise(sampler.noise, make, count + own)
 
 
 class _Mapped(Sampler):
@@ -170,7 +191,7 @@ class _Mapped(Sampler):
 
     @cached_property
     def _loop(self) -> Any:
-        return elementwise(self._outer, self._count + self._own)
+        return elementwise(self._outer(), self._count + self._own)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         drawn = np.empty_like(out)

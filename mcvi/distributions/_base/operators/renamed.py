@@ -1,7 +1,7 @@
 """The page of a family under other parameters."""
 
 from collections.abc import Callable, Mapping
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.compiler.tuples import joined
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.constraints import Constraint
-from mcvi.distributions._base.page import Page
+from mcvi.distributions._base.page import Functions, Page
 from mcvi.distributions._base.samplers import FromNoise, Sampler
 from mcvi.distributions._base.scalars import arguments, compiled, require_arguments
 from mcvi.random import Key
@@ -44,77 +44,85 @@ def renamed(
     names = tuple(parameters)
     require_arguments(to_base, names, "to_base")
     require_arguments(pull_back, (*arguments(pull_back)[:1], *names), "pull_back")
-    translate, pull = compiled(to_base), compiled(pull_back)
     first = len(base.constants)
-    prepare_base, density_base, score_base = base.prepare, base.log_density, base.score
 
-    @scalar
-    def inner(values: Any) -> Any:
-        return translate(*values)
-
-    @scalar
-    def prepare(values: Any) -> Any:
-        return joined(prepare_base(inner(values)), values)
-
-    @scalar
-    def log_density(x: float, constants: Any) -> Any:
-        return density_base(x, constants[:first])
-
-    @scalar
-    def score(x: float, constants: Any) -> Any:
-        slopes = score_base(x, constants[:first])
-        return joined(slopes[:1], pull(slopes[1:], *constants[first:]))
-
-    def of_value(tails: Any) -> Any:
-        if tails is None:
-            return None
+    @cache
+    def inner() -> Any:
+        translate = compiled(to_base)
 
         @scalar
-        def of(x: float, constants: Any) -> Any:
-            return tails(x, constants[:first])
+        def of(values: Any) -> Any:
+            return translate(*values)
 
         return of
 
-    velocity = quantile = None
-    if base.velocity is not None:
-        velocity_base = base.velocity
+    def make() -> Functions:
+        own, pull, to_parameters = base.functions, compiled(pull_back), inner()
+        prepare_base, density_base, score_base = own.prepare, own.log_density, own.score
 
         @scalar
-        def velocity(x: float, constants: Any) -> Any:
-            return pull(velocity_base(x, constants[:first]), *constants[first:])
-
-    if base.quantile is not None:
-        quantile_base = base.quantile
+        def prepare(values: Any) -> Any:
+            return joined(prepare_base(to_parameters(values)), values)
 
         @scalar
-        def quantile(p: float, q: float, values: Any) -> Any:
-            return quantile_base(p, q, inner(values))
+        def log_density(x: float, constants: Any) -> Any:
+            return density_base(x, constants[:first])
+
+        @scalar
+        def score(x: float, constants: Any) -> Any:
+            slopes = score_base(x, constants[:first])
+            return joined(slopes[:1], pull(slopes[1:], *constants[first:]))
+
+        def of_value(tails: Any) -> Any:
+            if tails is None:
+                return None
+
+            @scalar
+            def of(x: float, constants: Any) -> Any:
+                return tails(x, constants[:first])
+
+            return of
+
+        velocity = quantile = None
+        if own.velocity is not None:
+            velocity_base = own.velocity
+
+            @scalar
+            def velocity(x: float, constants: Any) -> Any:
+                return pull(velocity_base(x, constants[:first]), *constants[first:])
+
+        if own.quantile is not None:
+            quantile_base = own.quantile
+
+            @scalar
+            def quantile(p: float, q: float, values: Any) -> Any:
+                return quantile_base(p, q, to_parameters(values))
+
+        return Functions(prepare, log_density, score, of_value(own.tails), of_value(own.log_tails), quantile, velocity)
 
     return Page(
         parameters=dict(parameters),
         constants=(*base.constants, *names),
-        prepare=prepare,
-        log_density=log_density,
-        score=score,
-        sampler=_sampler(base.sampler, inner, len(base.parameters), len(names)),
         support=base.support,
-        tails=of_value(base.tails),
-        log_tails=of_value(base.log_tails),
-        quantile=quantile,
-        velocity=velocity,
+        sampler=_sampler(base.sampler, inner, len(base.parameters), len(names)),
+        make=make,
     )
 
 
 def _sampler(base: Sampler, inner: Any, count: int, new: int) -> Sampler:
     if not isinstance(base, FromNoise):
         return _Renamed(base, inner, count, new)
-    draw = base.transport
 
-    @scalar
-    def transport(e: float, values: Any) -> Any:
-        return draw(e, inner(values))
+    def make() -> Any:
+        draw, to_parameters = base.transport, inner()
 
-    return FromNoise(base.noise, transport, new)
+        @scalar
+        def transport(e: float, values: Any) -> Any:
+            return draw(e, to_parameters(values))
+
+        return transport
+
+    return FromNoise(base.noise, make, new)
 
 
 class _Renamed(Sampler):
@@ -125,7 +133,7 @@ class _Renamed(Sampler):
 
     @cached_property
     def _table(self) -> Any:
-        return table(self._inner, self._new)
+        return table(self._inner(), self._new)
 
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         translated = np.empty((self._count, parameters.shape[1]))

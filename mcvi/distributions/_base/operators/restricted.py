@@ -8,8 +8,8 @@ from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.compiler.tuples import combined, joined, replaced_if
 from mcvi._kernels.functions import elementary
 from mcvi.distributions._base.constraints import above, interval, real
-from mcvi.distributions._base.page import Page, by_quantile, logarithms_of
-from mcvi.distributions._base.scalars import guarded, guarded_tails
+from mcvi.distributions._base.page import Functions, Page, by_quantile, logarithms_of
+from mcvi.distributions._base.scalars import guarded_log_density, guarded_score, guarded_tails
 
 __all__ = ["restricted"]
 
@@ -26,11 +26,12 @@ def restricted(base: Page) -> Page:
     be smooth inside the support. `base` needs tails, a quantile and a velocity, and a support that does not depend on
     its parameters.
     """
-    if base.tails is None or base.quantile is None or base.velocity is None:
+    own = base.functions
+    if own.tails is None or own.quantile is None or own.velocity is None:
         raise TypeError("restricted: the base must have a cdf, a quantile and a velocity.")
     count, first = len(base.parameters), len(base.constants)
-    prepare_base, density_base, score_base = base.prepare, base.log_density, base.score
-    tails_base, logs_base, quantile_base, velocity_base = base.tails, base.log_tails, base.quantile, base.velocity
+    prepare_base, density_base, score_base = own.prepare, own.log_density, own.score
+    tails_base, logs_base, quantile_base, velocity_base = own.tails, own.log_tails, own.quantile, own.velocity
     names = (*base.constants, "low", "high", "log_mass", "at_low", "at_high", "side", "near", "gap", "narrow")
     last = len(names)
 
@@ -88,8 +89,8 @@ def restricted(base: Page) -> Page:
     @scalar
     def score(x: float, constants: Any) -> Any:
         slopes = score_base(x, constants[:first])
-        own = combined(slopes[1:], 1.0, constants[last:], -1.0)
-        return joined(joined(slopes[:1], own), (constants[first + 3], -constants[first + 4]))
+        in_base = combined(slopes[1:], 1.0, constants[last:], -1.0)
+        return joined(joined(slopes[:1], in_base), (constants[first + 3], -constants[first + 4]))
 
     @scalar
     def both(x: float, constants: Any) -> Any:
@@ -163,17 +164,19 @@ def restricted(base: Page) -> Page:
         return joined(combined(velocity_base(x, inner), 1.0, ends_moved, -1.0), (at_low, at_high))
 
     support = interval("low", "high")
-    guarded_density, guarded_score = guarded(support, names, log_density, score)
+    functions = Functions(
+        prepare,
+        guarded_log_density(support, names, log_density),
+        guarded_score(support, names, score),
+        guarded_tails(support, names, both, 1.0, 0.0),
+        guarded_tails(support, names, logarithms_of(both), 0.0, -np.inf),
+        quantile,
+        velocity,
+    )
     return Page(
         parameters={**base.parameters, "low": real, "high": above("low")},
         constants=(*names, *(f"slope_{name}" for name in base.parameters)),
-        prepare=prepare,
-        log_density=guarded_density,
-        score=guarded_score,
-        sampler=by_quantile(quantile, count + 2),
         support=support,
-        tails=guarded_tails(support, names, both, 1.0, 0.0),
-        log_tails=guarded_tails(support, names, logarithms_of(both), 0.0, -np.inf),
-        quantile=quantile,
-        velocity=velocity,
+        sampler=by_quantile(lambda: quantile, count + 2),
+        make=lambda: functions,
     )
