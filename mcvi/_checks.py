@@ -194,41 +194,8 @@ def first(bad: Any, array: Any) -> str:
     return f"{np.asarray(array)[index]!s}{where}"
 
 
-def parameter(value: Any, owner: str, name: str, rule: str = "finite") -> Any:
-    """Return a parameter of a distribution as a float array, traced or not, that keeps `rule`.
-
-    Rules: ``finite``, ``positive`` (and finite), ``non-negative`` (and finite), ``probability`` (in [0, 1]), ``whole``
-    (a whole number >= 0), ``any`` (not nan).
-    """
-    array = real_array(value, f"{owner}: {name}")
-    held = np.asarray(value_of(array))
-    if rule == "positive":
-        bad = ~(np.isfinite(held) & (held > 0))
-        wanted = "positive and finite"
-    elif rule == "non-negative":
-        bad = ~(np.isfinite(held) & (held >= 0))
-        wanted = "non-negative and finite"
-    elif rule == "probability":
-        bad = ~((held >= 0) & (held <= 1))
-        wanted = "between 0 and 1"
-    elif rule == "whole":
-        bad = ~(np.isfinite(held) & (held >= 0) & (held == np.floor(held)))
-        wanted = "a whole number >= 0"
-    elif rule == "any":
-        bad = np.isnan(held)
-        wanted = "a number"
-    else:
-        bad = ~np.isfinite(held)
-        wanted = "finite"
-    if bad.any():
-        # STYLE: "scale must be positive; got -2.0 at index (1,)"
-        raise ValueError(f"{owner}: {name} must be {wanted}; got {first(bad, held)}.")
-    return array
-
-
-def lower_triangular(value: Any, owner: str, name: str) -> Any:
-    """Return a parameter as finite matrices ``(..., d, d)``, traced or not, that are zero above a positive diagonal."""
-    array = parameter(value, owner, name)
+def lower_triangular(array: Any, owner: str, name: str) -> Any:
+    """Return an array of finite numbers that holds matrices ``(..., d, d)``, zero above a positive diagonal."""
     held = np.asarray(value_of(array))
     if held.ndim < 2 or held.shape[-1] != held.shape[-2] or held.shape[-1] == 0:
         raise ValueError(f"{owner}: {name} must have shape (..., d, d) with d >= 1; got {held.shape}.")
@@ -267,9 +234,8 @@ def class_logits(value: Any, owner: str, name: str = "logits") -> Any:
 
 
 def class_probs(value: Any, owner: str, name: str = "probs") -> Any:
-    """Return probabilities of classes, which stand on the last axis and sum to one within 1e-6."""
+    """Return an array of probabilities of classes, which stand on the last axis and sum to one within 1e-6."""
     array, held = _classes(value, owner, name)
-    parameter(held, owner, name, "probability")
     total = held.sum(axis=-1, dtype=np.float64)
     bad = ~(abs(total - 1.0) <= 1e-6)
     if bad.any():
@@ -300,6 +266,8 @@ def one_of(owner: str, **arguments: Any) -> str:
     given = [name for name, value in arguments.items() if value is not None]
     if len(given) != 1:
         names = " and ".join(arguments)
-        got = "both. To change a distribution use its method replace." if given else "neither."
-        raise ValueError(f"{owner}: specify exactly one of {names}; got {got}")
+        error = ValueError(f"{owner}: specify exactly one of {names}; got {'both' if given else 'neither'}.")
+        if given:
+            error.add_note("To change a parameter of a distribution, use its method replace.")
+        raise error
     return given[0]

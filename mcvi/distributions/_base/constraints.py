@@ -224,7 +224,7 @@ class _Simplex(Constraint):
             return np.all(value >= 0.0, axis=-1) & (abs(np.sum(value, axis=-1) - 1.0) <= 1e-6)
 
     def check(self, value: Any, owner: str, name: str) -> Any:
-        return _checks.class_probs(value, owner, name)
+        return _checks.class_probs(unit_interval.check(value, owner, name), owner, name)
 
     def held_inside(self, draws: Any) -> Any:
         return np.maximum(draws, np.finfo(np.float32).smallest_subnormal)
@@ -262,7 +262,7 @@ class _LowerTriangular(Constraint):
         return np.all(entries, axis=(-2, -1)) & np.all(diagonal > 0.0, axis=-1)
 
     def check(self, value: Any, owner: str, name: str) -> Any:
-        return _checks.lower_triangular(value, owner, name)
+        return _checks.lower_triangular(real.check(value, owner, name), owner, name)
 
     def from_real(self, t: Any) -> Any:
         size, on_diagonal = self._shape(np.shape(value_of(t))[-1])
