@@ -100,7 +100,8 @@ def bias_curve(
     TypeError, ValueError
         An argument is not what it must be. Nothing was drawn then.
     StudyInterrupted
-        On Ctrl-C; a KeyboardInterrupt whose attribute ``curve`` holds what was done.
+        On Ctrl-C; a KeyboardInterrupt whose attribute ``curve`` holds the finished runs. An exception of `log_p` comes
+        through as it is, with the same attribute once some runs are finished.
 
     Notes
     -----
@@ -139,10 +140,15 @@ def bias_curve(
             runs.run(size.parts, executor, report)
             report.start_after(draws.n)
             size.khat = _khat_of_runs(log_p, q, plan, n, plan.key.child(3 + 2 * index))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, Exception) as error:
         done = [size for size in done if size.runs.runs_in(size.parts) >= 2]
         partial = None if large is None or not done else curve_of(plan, large, done, name, control_variate, False)
-        raise StudyInterrupted(partial) from None
+        if isinstance(error, KeyboardInterrupt):
+            raise StudyInterrupted(partial) from None
+        if partial is not None:
+            error.curve = partial  # type: ignore[attr-defined]
+            error.add_note("the study stopped here; the finished runs are in the attribute `curve` of this exception.")
+        raise
     curve = curve_of(plan, large, done, name, control_variate, True)
     _warn(done, curve)
     return curve

@@ -2,10 +2,12 @@
 
 import argparse
 import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, NoReturn
@@ -23,6 +25,7 @@ _SIZES = (4, 16, 64, 256, 1024, 4096, 16384)
 _REPLICATIONS = 1600
 # Small runs are cheap: as many as cost a quarter of the largest size, but at most fifty times its runs.
 _MOST_TIMES = 25
+_INTERRUPTED = "interrupted"
 
 _DESCRIPTION = """\
 Measure how far estimates of the log evidence, of Renyi bounds and of the ELBO lie from what they tend to, against the
@@ -63,16 +66,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     int
         0; 1 if the run failed; 130 if it was interrupted by Ctrl-C. Bad arguments raise SystemExit with 2.
     """
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that knows ASCII alone shows ? for ±, and loses nothing
+            stream.reconfigure(errors="replace")
     parser = _parser()
     arguments = parser.parse_args(argv)
     try:
-        return int(arguments.run(arguments, arguments.parser))
+        with _terminated_as_interrupted():
+            return int(arguments.run(arguments, arguments.parser))
     except KeyboardInterrupt:  # in the midst of writing: the tables come first, the figure last
         print("interrupted.", file=sys.stderr)
         return 130
     except BrokenPipeError:  # what is read no further, as by head, need not be written
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
         return 0
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Treat SIGTERM as Ctrl-C, so that a job that is stopped by its scheduler writes what is done."""
+    if threading.current_thread() is not threading.main_thread():  # only the main thread may set a handler
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -120,22 +140,27 @@ def _bias(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> int
     replications = _replications(arguments.replications or (_REPLICATIONS,), sizes, parser)
     planned = studies(arguments, parser)
     out = _folder(arguments.out, parser)
-    curves, complete = _measure(planned, sizes, replications, arguments.rng)
+    curves, stopped = _measure(planned, sizes, replications, arguments.rng)
+    code = 0 if not stopped else 130 if stopped == _INTERRUPTED else 1
     if not curves:
-        print("interrupted before anything was done; nothing was written.", file=sys.stderr)
-        return 130
+        print(f"{stopped} before anything was done; nothing was written.", file=sys.stderr)
+        return code
     text = "\n\n".join(curve.table() for curve in curves)
     share = None
-    if complete and arguments.target is None and 0.0 in planned[0].alphas:
+    if not stopped and arguments.target is None and 0.0 in planned[0].alphas:
         share = share_out_of_reach()
         text += "\n\n" + lesson(curves, share)
-    written = write(curves, text, out, arguments.format, share)
+    try:
+        written = write(curves, text, out, arguments.format, share)
+    except OSError as error:  # a full disk, a folder that is gone: the study itself must not be lost with it
+        print(text)
+        print(f"mcvi bias: error: {out} cannot be written to: {error.strerror or error}.", file=sys.stderr)
+        return 1
     print(text)
     print(f"\nwrote {', '.join(path.name for path in written)} to {out}")
-    if not complete:
-        print(f"interrupted: what was done is in {out}.", file=sys.stderr)
-        return 130
-    return 0
+    if stopped:
+        print(f"{stopped}: what was done is in {out}.", file=sys.stderr)
+    return code
 
 
 def _folder(out: Path, parser: argparse.ArgumentParser) -> Path:
@@ -150,8 +175,8 @@ def _folder(out: Path, parser: argparse.ArgumentParser) -> Path:
 
 def _measure(
     planned: list[Study], sizes: tuple[int, ...], replications: tuple[int, ...], seed: int
-) -> tuple[list[BiasCurve], bool]:
-    """Return the measured curves, and True if they are complete."""
+) -> tuple[list[BiasCurve], str]:
+    """Return the measured curves, and the reason why they are incomplete, or an empty string."""
     curves: list[BiasCurve] = []
     for number, study in enumerate(planned):
         report = Line(f"[{number + 1}/{len(planned)}] {study.name}")
@@ -175,12 +200,16 @@ def _measure(
         except StudyInterrupted as stopped:
             if stopped.curve is not None:
                 curves.append(stopped.curve)
-            return curves, False
+            return curves, _INTERRUPTED
         except KeyboardInterrupt:
-            return curves, False
+            return curves, _INTERRUPTED
+        except Exception as error:
+            if getattr(error, "curve", None) is not None:
+                curves.append(error.curve)  # type: ignore[attr-defined]
+            return curves, f"{study.name} raised {type(error).__name__}: {error}"
         finally:
             report.clear()
-    return curves, True
+    return curves, ""
 
 
 def _workers(threads: bool) -> Any:
@@ -207,6 +236,8 @@ def _count(text: str) -> int:
         value = 0
     if value < 1:
         raise argparse.ArgumentTypeError(f"must be a positive whole number; got {text!r}")
+    if value >= 2**63:
+        raise argparse.ArgumentTypeError(f"must be below 2**63; got {text!r}")
     return value
 
 

@@ -43,7 +43,8 @@ def studies(arguments: argparse.Namespace, parser: argparse.ArgumentParser) -> l
         model, schools = gaussian(), eight_schools()
         chosen = [(model, "wide"), (schools, "mean-field"), (schools, "wide")]
     elif target == "gaussian":
-        chosen = [(gaussian(arguments.dim or 2), proposal or "wide")]
+        problem = _tried(lambda: gaussian(arguments.dim or 2), f"--dim {arguments.dim}", parser)
+        chosen = [(problem, proposal or "wide")]
     elif target == "eight-schools":
         if arguments.dim not in {None, 10}:
             parser.error(f"--dim of eight-schools is 10; got {arguments.dim}")
@@ -86,7 +87,7 @@ def _own_study(arguments: argparse.Namespace, alphas: tuple[float, ...], parser:
         parser.error(f"--target {arguments.target} must be a function; it is a {type(log_p).__name__}")
     name = arguments.proposal or "normal"
     if name == "normal":
-        proposal: Any = MultivariateNormalDiag(np.zeros(dim), np.ones(dim))
+        proposal: Any = _tried(lambda: MultivariateNormalDiag(np.zeros(dim), np.ones(dim)), f"--dim {dim}", parser)
     elif ":" in name:
         proposal = _imported(name, "--proposal", parser)
         if not hasattr(proposal, "log_prob") or isinstance(proposal, type):
@@ -128,7 +129,7 @@ def _imported(name: str, option: str, parser: argparse.ArgumentParser) -> Any:
         sys.path.insert(0, folder)
     try:
         found = importlib.import_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         parser.error(f"{option}: importing {module} raised {type(error).__name__}: {error}")
     try:
         for part in attribute.split("."):
@@ -141,7 +142,7 @@ def _imported(name: str, option: str, parser: argparse.ArgumentParser) -> Any:
 def _tried(function: Any, what: str, parser: argparse.ArgumentParser) -> Any:
     try:
         return function()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         parser.error(f"{what} raised {type(error).__name__}: {error}")
 
 

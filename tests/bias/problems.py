@@ -52,14 +52,14 @@ def small(log_p=None, q=None, **options):
     return bias_curve(log_p or model.log_joint, q or model.proposals["wide"], **settings)
 
 
-def stopping_after(calls):
-    """Return the log joint of a Gaussian that is interrupted at its `calls`-th call."""
+def stopping_after(calls, error=KeyboardInterrupt):
+    """Return the log joint of a Gaussian that raises after `calls` calls."""
     model, count = gaussian(2), [0]
 
     def log_p(z):
         count[0] += 1
         if count[0] > calls:
-            raise KeyboardInterrupt
+            raise error
         return model.log_joint(z)
 
     return log_p

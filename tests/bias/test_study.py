@@ -180,6 +180,21 @@ def test_an_interrupt_leaves_the_sizes_that_were_done():
     assert "interrupted" in curve.table()
 
 
+def test_an_error_of_the_target_leaves_the_sizes_that_were_done():
+    options = {"sizes": (4, 16, 64), "replications": 100, "truth": gaussian(2).log_evidence, "reference": 1000}
+    whole = small(**options)
+    calls = 1 + 1 + 20 + 1 + 20
+    with pytest.raises(RuntimeError, match="out of luck") as stopped:
+        small(log_p=stopping_after(calls, RuntimeError("out of luck")), **options)
+    curve = stopped.value.curve
+    assert list(curve.sizes) == [4, 16]
+    np.testing.assert_array_equal(curve.mean, whole.mean[:2])
+    assert any("in the attribute `curve`" in note for note in stopped.value.__notes__)
+    with pytest.raises(RuntimeError, match="at once") as stopped:
+        small(log_p=stopping_after(0, RuntimeError("at once")), **options)
+    assert not hasattr(stopped.value, "curve")
+
+
 def test_an_interrupt_before_anything_is_done_leaves_nothing():
     with pytest.raises(StudyInterrupted) as stopped:
         small(log_p=stopping_after(0))

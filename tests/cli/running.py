@@ -40,6 +40,16 @@ def slow(z):
     return log_joint(z)
 
 
+def late(z):
+    late.drawn += len(z)
+    if late.drawn > 300_000:
+        raise RuntimeError("too many draws")
+    return log_joint(z)
+
+
+late.drawn = 0
+
+
 def wide(z):
     return z
 

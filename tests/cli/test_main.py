@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from mcvi.cli import main
-from tests.cli.running import started
+from tests.cli.running import SMALL, started
 
 
 @pytest.mark.parametrize(
@@ -43,6 +43,10 @@ from tests.cli.running import started
             ["--truth", "nan", "--target", "mymodel:log_joint", "--dim", "3"],
             "argument --truth: must be a finite number",
         ),
+        (["--sizes", "1" + 23 * "0"], "argument --sizes: must be below 2**63"),
+        (["--target", "gaussian", "--dim", str(10**15)], "--dim 1000000000000000 raised"),
+        (["--target", "mymodel:log_joint", "--dim", str(10**15)], "--dim 1000000000000000 raised"),
+        (["--target", "leaving:log_joint", "--dim", "3"], "--target: importing leaving raised SystemExit"),
         (["--dim", "0"], "argument --dim: must be a positive whole number; got '0'"),
         (["--rng", "-1"], "argument --rng: must be a whole number >= 0; got '-1'"),
         (["--format", "pdf"], "argument --format: invalid choice: 'pdf'"),
@@ -74,6 +78,28 @@ def test_help_and_version_are_there(capsys):
             main(arguments)
         assert stopped.value.code == 0
         assert text in capsys.readouterr().out
+
+
+def test_a_target_that_fails_late_leaves_what_is_done_on_disk_and_says_so(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    monkeypatch.syspath_prepend(folder)
+    arguments = ["--target", "mymodel:late", "--dim", "3", "--truth", "-4", "--alphas", "0", "--replications", "50"]
+    assert main(["bias", *arguments, "--sizes", "4,16,20001"]) == 1
+    monkeypatch.delitem(sys.modules, "mymodel")
+    out, err = capsys.readouterr()
+    assert "(interrupted: only what was done)" in out
+    assert err == "mymodel:late, normal proposal raised RuntimeError: too many draws: what was done is in mcvi-bias.\n"
+    (curve,) = json.loads((folder / "mcvi-bias" / "bias.json").read_text(encoding="utf-8"))
+    assert [point["n"] for point in curve["points"]] == [4, 16]
+
+
+def test_what_cannot_be_written_is_still_printed(folder, monkeypatch, capsys):
+    monkeypatch.chdir(folder)
+    (folder / "taken" / "bias.txt").mkdir(parents=True)
+    assert main(["bias", "--target", "gaussian", "--out", "taken", *SMALL]) == 1
+    out, err = capsys.readouterr()
+    assert "evidence (alpha = 0)" in out
+    assert err == "mcvi bias: error: taken cannot be written to: Is a directory.\n"
 
 
 @pytest.mark.slow
