@@ -16,6 +16,12 @@ settings.load_profile("mcvi")
 require_seeds()  # here, so that it holds while test modules are imported as well
 
 
+def pytest_itemcollected(item):
+    """Refuse a name that holds an address: parallel workers must give each test the same name."""
+    if " at 0x" in item.nodeid:
+        raise pytest.UsageError(f"{item.nodeid}: name the parameters of this test with ids= of your own.")
+
+
 @pytest.fixture(autouse=True)
 def _seeded(request):
     if request.node.get_closest_marker("fresh_draws") is None:

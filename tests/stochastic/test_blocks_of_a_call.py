@@ -89,7 +89,9 @@ def test_plain_arrays_take_one_run_of_the_loss(n):
 
 
 @pytest.mark.parametrize(("n", "expected"), [(64, [64]), (65, [2, 65]), (8192, [2, 8192]), (8193, [2, 4097, 4096])])
-@pytest.mark.parametrize("estimator", [score_function, get_score_function_with_constant_baseline(0.5)], ids=repr)
+@pytest.mark.parametrize(
+    "estimator", [score_function, get_score_function_with_constant_baseline(0.5)], ids=["plain", "constant"]
+)
 def test_up_to_64_draws_are_one_block_and_independent_draws_at_most_8192(n, expected, estimator):
     loss, sizes = sizes_of(estimator)
     value_and_grad(loss)(0.3, n=n, rng=0)
@@ -113,7 +115,9 @@ def test_independent_draws_hold_at_most_a_quarter_of_a_million_numbers_but_64_dr
 
 
 @pytest.mark.parametrize(
-    "estimator", [leave_one_out, get_score_function_with_baseline(lambda node, loss: 0.5), len], ids=repr
+    "estimator",
+    [leave_one_out, get_score_function_with_baseline(lambda node, loss: 0.5), len],
+    ids=["loo", "baseline", "len"],
 )
 def test_draws_that_are_compared_are_one_block(estimator):
     if estimator is len:  # a caller's own estimator, of which nothing is known
@@ -126,7 +130,7 @@ def test_draws_that_are_compared_are_one_block(estimator):
     assert sizes == [2, 20_000]
 
 
-@pytest.mark.parametrize("estimator", [leave_one_out, score_function], ids=repr)
+@pytest.mark.parametrize("estimator", [leave_one_out, score_function], ids=["loo", "plain"])
 @pytest.mark.parametrize(("n", "blocks"), [(128, [64, 64]), (129, [43, 43, 43])])
 def test_a_block_holds_what_fits_into_the_memory(estimator, n, blocks, monkeypatch):
     assert 8 * _value_and_grad_module._MOST_NUMBERS == 256 * 2**20
@@ -370,7 +374,9 @@ def test_an_exception_of_the_loss_comes_with_the_place_of_its_draws(n, size, pla
 
 
 @pytest.mark.parametrize(
-    "baseline", [get_mean_baseline(), get_regression_baseline(lambda node, loss: np.ones(loss.shape))], ids=str
+    "baseline",
+    [get_mean_baseline(), get_regression_baseline(lambda node, loss: np.ones(loss.shape))],
+    ids=["mean", "regression"],
 )
 def test_a_baseline_that_learns_needs_its_blocks_in_order(baseline):
     def loss(logit):

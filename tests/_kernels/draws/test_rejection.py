@@ -8,7 +8,7 @@ from scipy.special import gammaln
 from mcvi._kernels.draws.counts import POISSON, poisson_attempt
 from mcvi._kernels.draws.gammas import fill_gammas
 from mcvi.distributions import Beta, Binomial, Dirichlet, Gamma, NegativeBinomial, Poisson, StudentT
-from mcvi.distributions._base.page import ByAttempts
+from mcvi.distributions._base.samplers import ByAttempts
 from mcvi.random import as_key
 
 # A signal does not stop compiled code; the thread of the time limit does.
