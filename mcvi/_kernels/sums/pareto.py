@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from mcvi._kernels.compiler.jit import kernel, scalar
+from mcvi._kernels.functions.elementary import log1p
 
 FEWEST_EXCEEDANCES = 5
 # Weights are scaled to a maximum of one. Closer together than this they are equal: the rounding of two log densities
@@ -30,7 +31,7 @@ def _mean_log1p(theta, x, first):  # type: ignore[no-untyped-def]
     """Return the mean of ``log1p(-theta * x[first:])``."""
     total = 0.0
     for i in range(first, x.shape[0]):
-        total += math.log1p(-theta * x[i])
+        total += log1p(-theta * x[i])
     return total / (x.shape[0] - first)
 
 
