@@ -4,7 +4,8 @@
 its machine code on disk.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numba
@@ -59,9 +60,25 @@ def address(dispatcher: Any, signature: Any) -> int:
 
 
 def _compiled(function: Callable[..., Any], **options: Any) -> Any:
-    # NUMBA_DISABLE_JIT is for a user's own functions: kernels call instructions that Python does not have.
-    disabled, config.DISABLE_JIT = config.DISABLE_JIT, 0
-    try:
+    if not config.DISABLE_JIT:
         return numba.njit(function, error_model="numpy", nogil=True, **options)
+    # NUMBA_DISABLE_JIT is for a user's own functions: kernels call instructions that Python does not have.
+    with _compiling():
+        dispatcher = numba.njit(function, error_model="numpy", nogil=True, **options)
+    compile_one = dispatcher.compile
+
+    def compile_all_the_same(signature: Any) -> Any:
+        with _compiling():
+            return compile_one(signature)
+
+    dispatcher.compile = compile_all_the_same
+    return dispatcher
+
+
+@contextmanager
+def _compiling() -> Iterator[None]:
+    held, config.DISABLE_JIT = config.DISABLE_JIT, 0
+    try:
+        yield
     finally:
-        config.DISABLE_JIT = disabled
+        config.DISABLE_JIT = held
