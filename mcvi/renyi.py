@@ -242,7 +242,7 @@ class _Bound(OfLogWeights):
     def read(self, draws: Draws, total: Total) -> Reading:
         (sums,) = total.sums
         value, error, bias, ess = sums.read()
-        return Reading(value, error, bias, ess, sums.khat_of(total.tail), sums.far.largest)
+        return Reading(value, error, bias, ess, sums.khat_of(total.tail), sums.log_moments.largest)
 
 
 @dataclass(eq=False)
@@ -271,7 +271,7 @@ class _Curve(OfLogWeights):
         value, error, bias, ess = (np.stack(rows) for rows in zip(*(sums.read() for sums in total.sums), strict=True))
         tails = Tails(tuple(sums.khat_of(total.tail) for sums in total.sums), draws.columns)
         shape = (len(self.alphas), *draws.batch_shape)
-        return Reading(value, error, bias, ess, tails, total.sums[0].far.largest, shape, batch_axis=1)
+        return Reading(value, error, bias, ess, tails, total.sums[0].log_moments.largest, shape, batch_axis=1)
 
 
 def _contributions(log_w: FloatArray, sums: PowerSums) -> FloatArray:

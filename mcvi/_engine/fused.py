@@ -49,7 +49,7 @@ class Sums(Protocol):
         ...
 
     @property
-    def near(self) -> bool:
+    def centred(self) -> bool:
         """True if the mean of the log weights is wanted, and sums about it for each power."""
         ...
 
@@ -58,7 +58,9 @@ class Sums(Protocol):
         """The tails that are kept: of the log weights times each of these."""
         ...
 
-    def read(self, n: int, far: FloatArray, mean: FloatArray, centred: FloatArray) -> tuple[Any, ...]:
+    def read(
+        self, n: int, log_moments: FloatArray, moments: FloatArray, centred_moments: FloatArray
+    ) -> tuple[Any, ...]:
         """Return the accumulators of the states that the compiled loop left."""
         ...
 
@@ -66,14 +68,14 @@ class Sums(Protocol):
 class MeanOfWeights:
     """The mean of the log weights."""
 
-    near, signs = True, ()
+    centred, signs = True, ()
 
     def __init__(self, columns: int) -> None:
         self.scale = np.empty((0, columns))
 
-    def read(self, n: int, far: FloatArray, mean: FloatArray, centred: FloatArray) -> tuple[Moments]:
+    def read(self, n: int, log_moments: FloatArray, moments: FloatArray, centred_moments: FloatArray) -> tuple[Moments]:
         """Return the accumulators of the states that the compiled loop left."""
-        return (Moments(n, mean),)
+        return (Moments(n, moments),)
 
 
 class _State:
@@ -82,24 +84,24 @@ class _State:
     def __init__(self, sums: Sums, tail: TailBuilder) -> None:
         self.sums, self.tail, self.n = sums, tail, 0
         powers, columns = sums.scale.shape
-        self.far = np.empty((powers, 4, columns))
-        if sums.near:
-            self.mean, self.centred = np.empty((3, columns)), np.zeros((powers, 3, columns))
+        self.log_moments = np.empty((powers, 4, columns))
+        if sums.centred:
+            self.moments, self.centred_moments = np.empty((3, columns)), np.zeros((powers, 3, columns))
         else:
-            self.mean, self.centred = _NO_MEAN, _NONE_CENTRED
+            self.moments, self.centred_moments = _NO_MEAN, _NONE_CENTRED
 
     def add(self, weigh: Any, source: Given | Drawn, first: int, count: int, rows: int) -> None:
         """Add `count` draws, from number `first` of `source` on, `rows` of them at a time."""
         sums, tail = self.sums, self.tail
         tails = (tail.factors, tail.keep, tail.values, tail.sizes, tail.floors)
-        state = State(sums.scale, self.far, self.mean, self.centred, *tails)
+        state = State(sums.scale, self.log_moments, self.moments, self.centred_moments, *tails)
         sweep(weigh, source, first, count, rows, self.n, state)
         self.n += count
 
     @property
     def is_below_infinity(self) -> bool:
         """True if no log weight was nan or +inf."""
-        return all_below_infinity(self.far[0, 3] if len(self.far) else self.mean[2])
+        return all_below_infinity(self.log_moments[0, 3] if len(self.log_moments) else self.moments[2])
 
 
 @dataclass(eq=False)
@@ -158,7 +160,9 @@ class Sweep:
                 if not state.is_below_infinity:
                     found += self._look(block, z, log_p)
         tail = state.tail.tail() if self.sums.signs else None
-        return Total(self.sums.read(count, state.far, state.mean, state.centred), (columns,), (found,), tail)
+        return Total(
+            self.sums.read(count, state.log_moments, state.moments, state.centred_moments), (columns,), (found,), tail
+        )
 
     def _chunk(self) -> int:
         draws = self.draws

@@ -56,16 +56,16 @@ class PowerSums:
     """The sums from which ``log(mean(w**power)) / power`` is read, for a power that is zero, small or neither."""
 
     power: Power
-    far: LogMoments
-    near: CentredMoments | None = None
+    log_moments: LogMoments
+    centred: CentredMoments | None = None
     mean: Moments | None = None
     #: The signs of which tails were kept, in their order.
     signs: tuple[int, ...] = ()
 
     def __add__(self, other: "PowerSums") -> "PowerSums":
-        near = None if self.near is None or other.near is None else self.near + other.near
+        centred = None if self.centred is None or other.centred is None else self.centred + other.centred
         mean = None if self.mean is None or other.mean is None else self.mean + other.mean
-        return PowerSums(self.power, self.far + other.far, near, mean, self.signs)
+        return PowerSums(self.power, self.log_moments + other.log_moments, centred, mean, self.signs)
 
     def khat_of(self, tail: Tail | None) -> "PowerTail | None":
         """Return the object whose `khat` belongs to this power, from the tails of the weights."""
@@ -75,20 +75,20 @@ class PowerSums:
         """Return value, standard error, bias and effective sample size."""
         power = self.power.value
         out = np.empty((4, power.size))
-        kernels.read_power_mean(self.far.state, self.power.strength, float(self.far.n), out)
+        kernels.read_power_mean(self.log_moments.state, self.power.strength, float(self.log_moments.n), out)
         value, error, bias, ess = out
         if self.power.extreme:
             infinite = np.isinf(power)
-            largest = self.far.state[0]
+            largest = self.log_moments.state[0]
             value = np.where(infinite, np.where(power > 0, largest, -largest), value)
             error, bias, ess = (np.where(infinite, np.nan, read) for read in (error, bias, ess))
-        if self.near is None or self.mean is None:
+        if self.centred is None or self.mean is None:
             return value, error, bias, ess
         with np.errstate(divide="ignore", invalid="ignore"):
             # The expansion about the mean is meant for weights that the power brings close together.
-            close = (np.abs(power) < SMALL_POWER) & (power != 0) & (np.abs(self.near.mean) < 0.5)
-            value = np.where(close, self.near.scaled_log_mean, value)
-            spread = self.near.relative_variance
+            close = (np.abs(power) < SMALL_POWER) & (power != 0) & (np.abs(self.centred.mean) < 0.5)
+            value = np.where(close, self.centred.scaled_log_mean, value)
+            spread = self.centred.relative_variance
             error = np.where(close, np.sqrt(spread) / np.abs(power), error)
             bias = np.where(close, -0.5 * spread / power, bias)
             elbo = power == 0
@@ -106,22 +106,24 @@ class Powers:
         first = members[0]
         self.signs: tuple[int, ...]
         if len(members) == 1:
-            self.scale, self.near, self.signs = first.strength.reshape(1, -1), first.small, first.signs
+            self.scale, self.centred, self.signs = first.strength.reshape(1, -1), first.small, first.signs
         else:
             #: The factors of the log weights: a row a power, a column a member of the batch.
             self.scale = np.stack([power.strength for power in members])
             #: True if some power is small.
-            self.near = any(power.small for power in members)
+            self.centred = any(power.small for power in members)
             #: The signs that occur, each once.
             self.signs = tuple(dict.fromkeys(sign for power in members for sign in power.signs))
 
-    def read(self, n: int, far: FloatArray, mean: FloatArray, centred: FloatArray) -> tuple[PowerSums, ...]:
+    def read(
+        self, n: int, log_moments: FloatArray, moments: FloatArray, centred_moments: FloatArray
+    ) -> tuple[PowerSums, ...]:
         """Return the sums for each power, from the states that the compiled loop left."""
         sums = []
         for j, power in enumerate(self.members):
-            part = PowerSums(power, LogMoments(n, power.strength, far[j]), signs=self.signs)
+            part = PowerSums(power, LogMoments(n, power.strength, log_moments[j]), signs=self.signs)
             if power.small:
-                part.near, part.mean = CentredMoments(n, power.strength, centred[j]), Moments(n, mean)
+                part.centred, part.mean = CentredMoments(n, power.strength, centred_moments[j]), Moments(n, moments)
             sums.append(part)
         return tuple(sums)
 

@@ -116,7 +116,7 @@ def test_powers_of_both_signs_together():
     assert Power.of(np.array([-np.inf, 0.5]), (2,)).extreme
     powers = Powers([Power.of(-1.0, ()), Power.of(0.5, ()), Power.of(0.01, ()), Power.of(2.0, ())])
     assert powers.signs == (-1, 1)
-    assert powers.near
+    assert powers.centred
     np.testing.assert_array_equal(powers.scale, [[-1.0], [0.5], [0.01], [2.0]])
-    assert not Powers([Power.of(-1.0, ()), Power.of(0.5, ())]).near
+    assert not Powers([Power.of(-1.0, ()), Power.of(0.5, ())]).centred
     assert Power.of(1.0, (0,)).signs == ()
