@@ -82,3 +82,7 @@ def test_no_draw_of_a_tiny_concentration_is_zero():
     draws = q.sample(10_000, rng=0)
     assert draws.min() == np.finfo(float).tiny
     assert np.all(np.isfinite(q.log_prob(draws)))
+
+
+def test_there_is_no_quantile_outside_the_unit_interval_at_any_concentration():
+    assert np.isnan(Gamma([[1e-300], [1e-3], [1.0], [1e10]], 1.0).quantile([-0.1, -1e-300, 1.0 + 1e-15, np.nan])).all()

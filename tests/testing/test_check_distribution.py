@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from mcvi import distributions as d
 from mcvi.testing import check_distribution
@@ -92,6 +92,14 @@ def test_right_classes_of_a_user_pass(dist):
         assert check_distribution(dist, rng=7) is None
 
 
+def half_cdf(z):
+    return np.where(np.isnan(z), z, special.erf(np.maximum(z, 0.0) / Half.scale / math.sqrt(2)))
+
+
+def half_quantile(p):
+    return Half.scale * math.sqrt(2) * special.erfinv(np.where((p >= 0) & (p <= 1), p, np.nan))
+
+
 def variant(base, **changes):
     return type("Variant", (base,), changes)()
 
@@ -156,6 +164,43 @@ WRONG = [
         "transport(noise) are not draws of sample",
     ),
     (
+        variant(
+            Half,
+            noise=lambda self, n, *, rng: rng.standard_normal(n),
+            transport=lambda self, e: 1.01 * self.scale * abs(e),
+        ),
+        "transport(noise(n, rng=r)) is not sample(n, rng=r)",
+    ),
+    (variant(Half, mode=lambda self: 0.01), "log_prob at the mode is"),
+    (variant(Half, mode=lambda self: [0.0]), "mode() must have shape (); got (1,)."),
+    (variant(Half, cdf=lambda self, z: math.sqrt(2) * half_cdf(z)), "cdf(z) must be between 0 and 1."),
+    (variant(Half, cdf=lambda self, z: half_cdf(1.1 * z)), "cdf is not that of the draws: they differ by"),
+    (variant(Half, cdf=lambda self, z: half_cdf(z)[..., None]), "cdf(z) must have shape (50000,); got (50000, 1)."),
+    (
+        variant(Half, cdf=lambda self, z: half_cdf(z), log_cdf=lambda self, z: np.log(half_cdf(z)) + 0.05),
+        "exp(log_cdf(z)) is",
+    ),
+    (
+        variant(Half, cdf=lambda self, z: half_cdf(z), survival_function=lambda self, z: half_cdf(z)),
+        "survival_function(z) is",
+    ),
+    (
+        variant(Half, cdf=lambda self, z: half_cdf(z), quantile=lambda self, p: half_quantile(np.clip(p, 0.0, 1.0))),
+        "quantile(p) must be nan where p is not between 0 and 1.",
+    ),
+    (
+        variant(Half, cdf=lambda self, z: half_cdf(z), quantile=lambda self, p: 1.001 * half_quantile(p)),
+        "quantile(0.01) is",
+    ),
+    (
+        variant(Half, cdf=lambda self, z: half_cdf(z), quantile=lambda self, p: half_quantile(p)[..., None]),
+        "quantile(p) must have shape (50,) for p of that shape; got (50, 1).",
+    ),
+    (
+        variant(Half, score=lambda self, z: {"value": -2.0 * z / self.scale**2}),
+        "score(z)['value'] at draw (0,) is",
+    ),
+    (
         variant(Half, noise=lambda self, n, *, rng: rng.random(n), transport=lambda self, e: e[0]),
         "must have shape (50000,); got ().",
     ),
@@ -178,6 +223,98 @@ WRONG = [
         "log_prob of 1.5 must be -inf",
     ),
 ]
+
+
+class ScoreDoubled(d.Laplace):
+    def score(self, value):
+        return {name: 2.0 * score for name, score in super().score(value).items()}
+
+
+class ScoreOfOneParameter(d.Gamma):
+    def score(self, value):
+        scores = super().score(value)
+        return scores | {"rate": 1.05 * scores["rate"]}
+
+
+class ScoreOfAVector(d.MultivariateNormalTriL):
+    def score(self, value):
+        scores = super().score(value)
+        return scores | {"scale_tril": 1.05 * scores["scale_tril"]}
+
+
+class FisherDoubled(d.Gamma):
+    def _fisher(self):
+        return 2.0 * super()._fisher()
+
+
+class FisherOfAVectorDoubled(d.Dirichlet):
+    def _fisher(self):
+        return 2.0 * super()._fisher()
+
+
+class QuantileOutside(d.Gamma):
+    def _quantile(self, probability):
+        return super()._quantile(np.clip(probability, 0.0, 1.0))
+
+
+class QuantileOfCounts(d.Poisson):
+    def _quantile(self, probability):
+        return super()._quantile(probability) + 1.0
+
+
+class LogCdf(d.Gamma):
+    def _log_cdf(self, value):
+        return super()._log_cdf(value) + 0.05
+
+
+class LogSurvival(d.Poisson):
+    def _log_survival_function(self, value):
+        return super()._log_survival_function(value - 1.0)
+
+
+class Mode(d.Gamma):
+    def _mode(self):
+        return 1.01 * super()._mode()
+
+
+class ModeOfAVector(d.Dirichlet):
+    def _mode(self):
+        return self._mean()
+
+
+class Transport(d.Laplace):
+    def transport(self, noise):
+        return self.loc + 1.01 * (super().transport(noise) - self.loc)
+
+
+class TransportOfAVector(d.MultivariateNormalDiag):
+    def transport(self, noise):
+        return self.loc + 1.01 * (super().transport(noise) - self.loc)
+
+
+PLANTED = [
+    (ScoreDoubled([0.0, 1e6], 2.0), "score(z)['value'] at draw"),
+    (ScoreDoubled(0.0, 1e-9), "score(z)['loc'] at draw"),
+    (ScoreOfOneParameter([1e-3, 2.0], 2.0), "score(z)['rate'] at draw"),
+    (ScoreOfAVector(np.zeros((2, 2)), TRIL), "score(z)['scale_tril'] at draw"),
+    (FisherDoubled([0.5, 3.0], 2.0), "fisher() is "),
+    (FisherOfAVectorDoubled([0.5, 2.0]), "fisher() is "),
+    (QuantileOutside([3.0, 4.0], 2.0), "quantile(p) must be nan where p is not between 0 and 1."),
+    (QuantileOfCounts([3.0, 100.0]), "quantile(0.01) is "),
+    (LogCdf(3.0, [2.0, 1.0]), "exp(log_cdf(z)) is "),
+    (LogSurvival(3.0), "exp(log_survival_function(z)) is "),
+    (Mode([3.0, 5.0], 2.0), "log_prob at the mode is "),
+    (ModeOfAVector([3.0, 5.0]), "log_prob at the mode is "),
+    (Transport(1.0, [2.0, 1.0]), "transport(noise(n, rng=r)) is not sample(n, rng=r): "),
+    (TransportOfAVector([1.0, 2.0], [3.0, 1.0]), "transport(noise(n, rng=r)) is not sample(n, rng=r): "),
+]
+
+
+@pytest.mark.parametrize(("dist", "text"), PLANTED, ids=lambda case: type(case).__name__)
+def test_a_method_at_odds_with_the_others_is_found(dist, text):
+    with pytest.raises(ValueError) as raised:
+        check_distribution(dist)
+    assert text in str(raised.value)
 
 
 @pytest.mark.parametrize(("dist", "text"), WRONG, ids=range(len(WRONG)))

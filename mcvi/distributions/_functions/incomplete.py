@@ -37,7 +37,13 @@ lower_beta = primitive(_loaded_when_called("betainc"))
 upper_beta = primitive(_loaded_when_called("betaincc"))
 student_t_cdf = primitive(_loaded_when_called("stdtr"))
 
-gamma_quantile = _loaded_when_called("gammaincinv")
+
+def gamma_quantile(shape: Any, probability: Any) -> Any:
+    """Return the quantile of a gamma variable; `scipy.special.gammaincinv` takes -0.1 for 0 if the shape is small."""
+    inside = scipy.special.gammaincinv(shape, probability)
+    return np.where((probability >= 0.0) & (probability <= 1.0), inside, np.nan)
+
+
 beta_quantile = _loaded_when_called("betaincinv")
 
 
