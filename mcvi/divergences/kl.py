@@ -37,13 +37,14 @@ def kl_divergence(p: Any, q: Any, *, n: int | None = None, rng: RNGLike = None, 
     Returns
     -------
     Estimate
-        Of the shape to which the batches broadcast, in nats. In closed form it is exact, never negative, and inf where
-        `p` reaches outside the support of `q`; ``0 log 0 = 0``. While autograd traces a parameter, the traced array.
+        Of the shape to which the batches broadcast, in nats. In closed form it is exact and never negative;
+        ``0 log 0 = 0``. It is inf, with or without draws, where `p` reaches outside the support of `q` as far as both
+        declare theirs. While autograd traces a parameter, the traced array.
 
     Raises
     ------
     NotImplementedError
-        No closed form for this pair, and no `n`; the text names the pair.
+        No closed form for this pair, no `n`, and the supports do not settle it; the text names the pair.
     ValueError
         Events of different shapes, or batches that do not broadcast.
     TypeError
@@ -74,9 +75,14 @@ def kl_divergence(p: Any, q: Any, *, n: int | None = None, rng: RNGLike = None, 
         with np.errstate(over="ignore", divide="ignore"):  # inf is a distance
             value = closed_form_kl(p, q)(*(getattr(d, "in_float64", d) for d in (p, q)))
     except NotImplementedError:
+        outside = np.broadcast_to(_reaches_outside(p, q), shape)
+        if outside.all() and outside.size:
+            return Estimate(
+                np.full(shape, np.inf)[()], np.zeros(shape)[()], method="p reaches outside the support of q"
+            )
         if n is None:
             raise
-        return _estimated(p, q, n, rng, block_size)
+        return _infinite_where(outside, _estimated(p, q, n, rng, block_size))
     if np.shape(value) != shape:
         value = value + np.zeros(shape)
     if is_traced(value):
@@ -98,6 +104,33 @@ def _shape(p: Any, q: Any) -> tuple[int, ...]:
         return np.broadcast_shapes(*batches)
     except ValueError:
         raise ValueError(f"the batches of p and q must broadcast; got {batches[0]} and {batches[1]}.") from None
+
+
+def _reaches_outside(p: Any, q: Any) -> Any:
+    """Return a mask of the members of the batch where `p` has probability outside the declared support of `q`."""
+    try:
+        ours, theirs = p.support, q.support
+        ends = [np.asarray(value_of(end), np.float64) for end in (ours.low, ours.high, theirs.low, theirs.high)]
+    except (AttributeError, NotImplementedError):  # not declared, or no interval of numbers
+        return False
+    low, high, their_low, their_high = ends
+    if ours.discrete != theirs.discrete:
+        return True
+    if not ours.discrete:
+        return (low < their_low) | (high > their_high)
+    # All counts begin at 0. A distribution need not reach its largest: the next after theirs tells.
+    beyond = np.minimum(their_high, np.finfo(float).max) + 1.0
+    with np.errstate(all="ignore"):
+        return (high > their_high) & (value_of(p.log_prob(beyond)) > -np.inf)
+
+
+def _infinite_where(outside: Any, estimate: Any) -> Any:
+    if not outside.any():
+        return estimate
+    if not isinstance(estimate, Estimate):
+        return anp.where(outside, np.inf, estimate)
+    value, error = np.where(outside, np.inf, estimate.value), np.where(outside, 0.0, estimate.standard_error)
+    return replace(estimate, value=value[()], standard_error=error[()])
 
 
 def _estimated(p: Any, q: Any, n: int, rng: RNGLike, block_size: int | None) -> Any:

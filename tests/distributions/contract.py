@@ -57,7 +57,7 @@ class Contract:
     #: Names of tests that take more than a second for this family.
     slow = ()
     #: Functions of a distribution: the ends of its support, and how many of its moments are finite.
-    support = staticmethod(lambda q: (-np.inf, np.inf))
+    support = staticmethod(lambda q: (q.support.low, q.support.high))
     moments = staticmethod(lambda q: np.inf)
 
     @staticmethod

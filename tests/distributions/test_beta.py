@@ -55,10 +55,6 @@ class TestBeta(ContinuousContract):
         return below, mpmath.betainc(concentration0, concentration1, 0, 1 - x, regularized=True)
 
     @staticmethod
-    def support(q):
-        return 0.0, 1.0
-
-    @staticmethod
     def reference(x, concentration1, concentration0):
         a, b = concentration1, concentration0
         if mpmath.isnan(x):

@@ -48,10 +48,6 @@ class TestGamma(ContinuousContract):
         return below, mpmath.gammainc(concentration, rate * x, regularized=True)
 
     @staticmethod
-    def support(q):
-        return 0.0, np.inf
-
-    @staticmethod
     def reference(x, concentration, rate):
         if x < 0 or x == mpmath.inf:
             return mpmath.mpf("-inf")

@@ -27,10 +27,6 @@ class TestUniform(ContinuousContract):
     ]
 
     @staticmethod
-    def support(q):
-        return q.low, q.high
-
-    @staticmethod
     def reference(x, low, high):
         if mpmath.isnan(x):
             return x

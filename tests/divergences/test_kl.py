@@ -11,7 +11,21 @@ from autograd import grad, jacobian
 
 import mcvi
 from mcvi import distributions
-from mcvi.distributions import Independent, Laplace, Logistic, MultivariateNormalDiag, Normal, OneHotCategorical
+from mcvi.distributions import (
+    Beta,
+    Binomial,
+    Exponential,
+    Gamma,
+    Independent,
+    Laplace,
+    Logistic,
+    MultivariateNormalDiag,
+    Normal,
+    OneHotCategorical,
+    Poisson,
+    StudentT,
+    Uniform,
+)
 from mcvi.divergences import kl_divergence, register_kl
 from mcvi.divergences.kl import _estimated
 from tests.statistics import assert_estimates
@@ -244,14 +258,64 @@ def test_a_foreign_class_inside_independent_uses_its_own_form():
     ],
 )
 def test_an_estimate_serves_every_batch_that_broadcasts(p, q):
-    estimate, exact = _estimated(p, q, 20_000, 0), kl_divergence(p, q)
+    estimate, exact = _estimated(p, q, 20_000, 0, None), kl_divergence(p, q)
     assert estimate.shape == exact.shape
     assert estimate.method == "mean of log p - log q over draws"
     assert_estimates(estimate, exact.value, resolves=0.3)
     # One draw, so that it cannot be mistaken for a batch of one; as many draws as members cannot be either.
-    assert _estimated(p, q, 1, 0).shape == _estimated(p, q, 3, 0).shape == exact.shape
+    assert _estimated(p, q, 1, 0, None).shape == _estimated(p, q, 3, 0, None).shape == exact.shape
 
 
 def test_an_estimate_for_a_wider_batch_is_differentiated():
     slope = jacobian(lambda loc: kl_divergence(Normal(loc, 1.0), Laplace([0.0, 100.0], 1.0), n=1000, rng=0))(50.0)
     np.testing.assert_allclose(slope, [1.0, -1.0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("p", "q"),
+    [
+        (Binomial(31, probs=0.7), Binomial(30, probs=0.3)),
+        (Poisson(2.0), Binomial(30, probs=0.3)),
+        (Normal(0.0, 1.0), Gamma(2.0, 1.0)),
+        (Gamma(2.0, 1.0), Uniform(0.0, 10.0)),
+        (Gamma(2.0, 1.0), Beta(2.0, 1.0)),
+        (Uniform(-0.5, 0.5), Beta(2.0, 1.0)),
+        (Poisson(2.0), Normal(0.0, 1.0)),
+        (Normal(0.0, 1.0), Poisson(2.0)),
+        (StudentT(3.0, [0.0, 1.0], 1.0), Exponential(1.0)),
+    ],
+    ids=lambda q: type(q).__name__,
+)
+def test_what_the_supports_settle_is_infinite_without_a_draw(p, q):
+    generator = np.random.default_rng(0)
+    before = generator.bit_generator.state
+    for result in (kl_divergence(p, q), kl_divergence(p, q, n=1000, rng=generator)):
+        assert np.all(result.value == np.inf)
+        assert result.shape == np.broadcast_shapes(p.batch_shape, q.batch_shape)
+        assert np.all(result.standard_error == 0.0)
+        assert result.method == "p reaches outside the support of q"
+    assert generator.bit_generator.state == before
+
+
+def test_only_the_members_that_reach_outside_are_infinitely_far():
+    p = Binomial([31, 29, 31], probs=[0.7, 0.7, 0.0])
+    q = Binomial(30, probs=0.3)
+    result = kl_divergence(p, q, n=100_000, rng=0)
+    np.testing.assert_array_equal(np.isinf(result.value), [True, False, False])
+    assert result.standard_error[0] == 0.0
+    k = np.arange(30.0)
+    exact = np.sum(np.exp(p.log_prob(k[:, None])[:, 1]) * (p.log_prob(k[:, None])[:, 1] - q.log_prob(k)))
+    assert abs(result.value[1] - exact) < Z * result.standard_error[1]
+    # Of no success in 31 trials all is inside: 30 log(1 / 0.7).
+    assert result.value[2] == pytest.approx(-30 * np.log(0.7), rel=1e-12)
+    with pytest.raises(NotImplementedError, match="with unequal total_count"):
+        kl_divergence(p, q)
+    slope = grad(lambda x: np.sum(kl_divergence(Uniform(x, [0.9, 2.0]), Beta(2.0, 1.0), n=1000, rng=0)[:1]))(0.25)
+    assert np.isfinite(slope)
+
+
+def test_a_support_that_holds_the_other_settles_nothing():
+    for p, q in ((Beta(2.0, 3.0), Uniform(0.0, 1.0)), (Uniform(0.0, 1.0), Gamma(2.0, 1.0))):
+        with pytest.raises(NotImplementedError, match="no closed-form KL"):
+            kl_divergence(p, q)
+        assert np.isfinite(kl_divergence(p, q, n=1000, rng=0).value)
