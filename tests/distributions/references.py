@@ -23,14 +23,16 @@ def units(q):
     """Return the typical size of each score of a distribution: the median over draws of its absolute value.
 
     That of a parameter is about the root of its Fisher information, one over the error in the parameter that a draw
-    can notice. What is small against it may be wrong in every digit without harm; what is as large must be right.
+    can notice. What is small against it may be wrong in every digit without harm; what is as large must be right. Where
+    all draws have score 0, as all that are one double, it is one over the smallest parameter.
     """
+    smallest = min((abs(float(value)) for value in q.parameters.values() if value), default=1.0)
     try:
         draws = q.sample(256, rng=0).astype(float)
     except ValueError:  # counts that no integer holds: there are no draws to be typical of
         draws = np.array([0.0, 1.0, 1e10])
     scores = {name: np.abs(score[np.isfinite(score)]) for name, score in q.score(draws).items()}
-    return {name: float(np.median(sizes)) if sizes.size else 0.0 for name, sizes in scores.items()}
+    return {name: float(np.median([*sizes, 0.0])) or 1.0 / smallest for name, sizes in scores.items()}
 
 
 def score_errors(q, x, reference, unit):
@@ -64,6 +66,9 @@ def derivative(reference, at, name, unit):
         size = abs(reference(**at))
         digits = mpmath.log10(max(abs(at[name]) / step, (1 + size) / (step * unit)))
     with mpmath.workdps(60 + int(digits)):
-        high, low = (reference(**at | {name: at[name] + h}) for h in (step, -step))
+        try:
+            high, low = (reference(**at | {name: at[name] + h}) for h in (step, -step))
+        except ValueError:  # a pole of the gamma function beside the end
+            return None
         slope = (high - low) / (2 * step)
         return slope if isinstance(slope, mpmath.mpf) and mpmath.isfinite(slope) else None

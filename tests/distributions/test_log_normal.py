@@ -19,6 +19,7 @@ class TestLogNormal(ContinuousContract):
         for s in (1e-12, 1e-8, 1e-3, 1.0, 30.0)
     ]
     tolerance, outside, support = 1e-12, [0.0, -1.0, -np.inf], staticmethod(lambda q: (0.0, np.inf))
+    bad = [({"loc": 0.0, "scale": 0.0}, "LogNormal: scale must be positive and finite; got 0.0.")]
 
     @staticmethod
     def reference(x, loc, scale):
