@@ -266,8 +266,5 @@ def one_of(owner: str, **arguments: Any) -> str:
     given = [name for name, value in arguments.items() if value is not None]
     if len(given) != 1:
         names = " and ".join(arguments)
-        error = ValueError(f"{owner}: specify exactly one of {names}; got {'both' if given else 'neither'}.")
-        if given:
-            error.add_note("To change a parameter of a distribution, use its method replace.")
-        raise error
+        raise ValueError(f"{owner}: specify exactly one of {names}; got {'both' if given else 'neither'}.")
     return given[0]

@@ -118,7 +118,8 @@ class Distribution:
     def replace(self, **changes: Any) -> Self:
         """Return the distribution with some parameters changed; arguments and errors are those of the family.
 
-        Where a family takes one of two parameters for the same thing, a new one takes the place of the other.
+        Where a family takes one of two parameters for the same thing, a new one takes the place of the other;
+        `dataclasses.replace`, which hands over both, is refused there.
 
         Examples
         --------

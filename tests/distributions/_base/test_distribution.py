@@ -51,9 +51,8 @@ def test_replace_refuses_in_sentences():
         Normal(0.0, 1.0).replace(rat=1.0)
     with pytest.raises(ValueError, match="Normal: scale must be positive"):
         Normal(0.0, 1.0).replace(scale=-1.0)
-    with pytest.raises(ValueError, match=r"specify exactly one of logits and probs; got both\.$") as refused:
+    with pytest.raises(ValueError, match=r"^Bernoulli: specify exactly one of logits and probs; got both\.$"):
         dataclasses.replace(Bernoulli(logits=0.3), logits=1.0)
-    assert refused.value.__notes__ == ["To change a parameter of a distribution, use its method replace."]
     assert repr(dataclasses.replace(Normal(0.0, 1.0), loc=2.0)) == "Normal(loc=2., scale=1.)"
 
 
