@@ -1,11 +1,12 @@
 """Everything that the library asks of autograd, and the one place that changes anything in it.
 
-`import mcvi` changes autograd for the whole process in three ways:
+`import mcvi` changes autograd for the whole process in four ways:
 
 - Traces of derivatives get numbers that only grow (`_Traces`), so that threads may differentiate at once.
 - Whole numbers and truth values can be traced by node classes of our own (`trace_whole_numbers`). Every other trace
   still refuses them, with autograd's own error.
 - Classes of our own that derive from its `ArrayBox`, the stochastic tensors, are registered as its boxes.
+- Values of node classes of our own are held by boxes of our own (`box_values`). Every other trace has autograd's boxes.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,6 +22,7 @@ from autograd.tracer import TraceStack, trace_stack
 
 __all__ = [
     "Box",
+    "box_values",
     "differentiable",
     "has_ended",
     "is_traced",
@@ -60,13 +62,26 @@ trace_stack.__class__ = _Traces
 new_trace = trace_stack.new_trace
 
 
-def trace_whole_numbers(node_class: type) -> None:
+def box_values(node_class: type, box_class: type) -> None:
+    """Let boxes of a class of our own, made from `ArrayBox`, hold the values of a node class of our own."""
+
+    def box(value: Any, trace: Any, node: Any) -> Any:
+        return (box_class if type(node) is node_class else ArrayBox)(value, trace, node)
+
+    for kind, made in list(Box.type_mappings.items()):
+        if made is ArrayBox:
+            Box.type_mappings[kind] = box
+    Box.types.add(box_class)
+    Box.type_mappings[box_class] = box
+
+
+def trace_whole_numbers(node_class: type, box_class: type = ArrayBox) -> None:
     """Let nodes of a class of our own hold single integers and Booleans, which autograd does not trace."""
 
     def box(value: Any, trace: Any, node: Any) -> Any:
         if type(node) is not node_class:
             raise KeyError(type(value))  # autograd's answer to a type that it does not know; it words the error
-        return ArrayBox(value, trace, node)
+        return box_class(value, trace, node)
 
     for kind in (bool, int, np.bool_, np.int8, np.int16, np.int32, np.int64, np.uint8, np.uint32, np.uint64):
         Box.type_mappings.setdefault(kind, box)

@@ -204,7 +204,7 @@ class _Blocks:
     #: The most draws in a block.
     size: int
     errors: bool
-    #: Whether the blocks are done in their order, in one thread.
+    #: True if the blocks are done in their order, in one thread.
     in_order: bool
     #: What `value_type` set where the call was made: another thread does not know it.
     kind: ValueType | None

@@ -253,3 +253,66 @@ def test_the_nearest_draws_are_found_past_values_and_not_past_draws():
     assert [node_of(node).name for node in nearest_draws(b._node.parents)] == ["a"]
     assert sorted(node_of(node).name for node in nearest_draws(c._node.parents)) == ["a", "b"]
     assert [node_of(node).name for node in upstream([c._node]) if node.source is not None] == ["a", "b", "c"]
+
+
+LEAVING = {  # what would leave the graph without a word: plain NumPy, and Python's choices
+    "where": lambda z: np.where(z > 0.5, 2.0, -1.0),
+    "isin": lambda z: np.isin(z, [1.0]),
+    "digitize": lambda z: np.digitize(z, [0.0]),
+    "searchsorted": lambda z: np.searchsorted(np.array([0.0]), z),
+    "asarray of truth values": lambda z: np.asarray(z > 0.5, bool),
+    "vectorize": lambda z: np.vectorize(lambda x: x)(z),
+    "stack": lambda z: np.stack([z, z]),
+    "index": lambda z: np.arange(5.0)[z > 0.5],
+    "assignment": lambda z: np.zeros(4).__setitem__(slice(None), z),
+    "if in a comprehension": lambda z: [2.0 if x > 0.5 else -1.0 for x in z],
+    "if": lambda z: 2.0 if z[0] > 0.5 else -1.0,
+    "if of all": lambda z: 2.0 if z else -1.0,
+    "and": lambda z: (z[0] > 0.5) and z[1],
+    "not": lambda z: not z[0],
+    "maximum": max,
+    "sorted": sorted,
+    "element of": lambda z: 1.0 in z,
+}
+
+
+@pytest.mark.parametrize("operation", LEAVING.values(), ids=LEAVING)
+@pytest.mark.parametrize("made", [lambda z: z, lambda z: 1.0 * z, stop_gradient], ids=["node", "value", "stopped"])
+@pytest.mark.parametrize("around", [False, True], ids=["plain", "derivative"])
+def test_a_value_of_the_graph_refuses_to_leave_it_without_a_word(operation, made, around):
+    def objective(loc):
+        operation(made(draws(loc, name="z")))
+        return loc
+
+    with pytest.raises(
+        TypeError, match=r"(z|graph of random draws): .* (a stochastic node|a value computed).*autograd"
+    ):
+        grad(objective)(0.3) if around else objective(0.3)
+
+
+def test_the_sentences_name_the_way_out():
+    z = draws(name="z")
+    owners = {"z": (z, "a stochastic node"), "graph of random draws": (z > 0, "a value computed from stochastic nodes")}
+    for owner, (value, kind) in owners.items():
+        with pytest.raises(
+            TypeError,
+            match=rf"^{owner}: plain NumPy cannot take {kind} here and would lose the gradient: use the same function "
+            r"of autograd\.numpy \(autograd\.numpy\.where for a choice\)\.$",
+        ):
+            np.asarray(value)
+        with pytest.raises(
+            TypeError,
+            match=rf"^{owner}: a Python if, and, or, not on {kind} loses the gradient: use autograd\.numpy\.where\.$",
+        ):
+            bool(value)
+
+
+def test_values_of_other_traces_may_leave():
+    seen = []
+
+    def objective(x):
+        seen.append((bool(x > 0.5), type(x).__name__))
+        return x * x
+
+    grad(objective)(np.array(0.3))
+    assert seen == [(False, "ArrayBox")]

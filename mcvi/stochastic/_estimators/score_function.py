@@ -34,12 +34,12 @@ class ScoreEstimator:
     label: str
     advantage_fn: Advantage
     observe: Callable[[Any, Any], None] | None = None
-    #: Whether the advantage is the loss up to a constant, so that higher derivatives are known, and draws are not
+    #: True if the advantage is the loss up to a constant, so that higher derivatives are known, and draws are not
     #: compared with each other.
     plain: bool = False
     #: ``second_order(loss)``: what multiplies the scores whose squares make the second-order part of the variance.
     second_order: Callable[[Any], Any] | None = None
-    #: Whether the advantage is a function of the losses alone that is not linear in those of the other draws: its part
+    #: True if the advantage is a function of the losses alone that is not linear in those of the other draws: its part
     #: in a standard error is found by leaving draws out.
     of_losses: bool = False
 

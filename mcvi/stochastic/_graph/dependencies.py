@@ -55,7 +55,8 @@ def dependencies(losses: Any) -> dict[BaseStochasticTensor, list[int]]:
 def checked_losses(sample_losses: Any, *, same_shape: bool = True) -> list[Any]:
     """Return the losses as a list of arrays, traced or not, all of one shape."""
     if not isinstance(sample_losses, (list, tuple)):
-        raise TypeError(f"sample_losses must be a list or tuple of arrays; got {type(sample_losses).__name__}.")
+        got = "ArrayBox" if isbox(sample_losses) else type(sample_losses).__name__
+        raise TypeError(f"sample_losses must be a list or tuple of arrays; got {got}.")
     if not sample_losses:
         raise ValueError("sample_losses must hold at least one loss; got an empty list.")
     losses = [_checked(loss, index) for index, loss in enumerate(sample_losses)]

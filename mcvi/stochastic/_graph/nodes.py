@@ -5,15 +5,14 @@ from typing import Any
 
 import numpy as np
 from autograd.extend import Box
-from autograd.numpy.numpy_boxes import ArrayBox
 
 from mcvi._autograd import value_of
-from mcvi.stochastic._graph.trace import DependencyNode, GraphLevel
+from mcvi.stochastic._graph.trace import DependencyNode, GraphBox, GraphLevel
 
 __all__ = ["BaseStochasticTensor", "Source", "node_of"]
 
 
-class BaseStochasticTensor(ArrayBox):  # type: ignore[misc]
+class BaseStochasticTensor(GraphBox):
     """An array in the graph of random draws.
 
     It is one of autograd's traced arrays: arithmetic, indexing, ufuncs and `autograd.numpy` work on it, and what they
@@ -29,7 +28,7 @@ class BaseStochasticTensor(ArrayBox):  # type: ignore[misc]
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
         Box.types.add(cls)
-        Box.type_mappings[cls] = ArrayBox
+        Box.type_mappings[cls] = Box.type_mappings[GraphBox]
 
     def _enter(self, value: Any, parents: tuple[DependencyNode, ...], level: GraphLevel) -> None:
         """Put the drawn `value` (what autograd differentiates, or a plain array) into the graph."""
@@ -38,7 +37,7 @@ class BaseStochasticTensor(ArrayBox):  # type: ignore[misc]
 
     def value(self) -> Any:
         """Return the drawn array, in the graph: the same as the node itself, as a plain traced array."""
-        return ArrayBox(self._value, self._trace, self._node)
+        return GraphBox(self._value, self._trace, self._node)
 
     def loss(self, sample_loss: Any) -> Any:
         """Return the term that this node adds to a surrogate loss, or None."""
@@ -56,12 +55,11 @@ class BaseStochasticTensor(ArrayBox):  # type: ignore[misc]
         """Return the entropy of the distribution."""
         return self.distribution.entropy()
 
-    def __array__(self, *args: Any, **kwargs: Any) -> Any:
-        # NumPy would make an array of objects of it, and the graph would be lost.
-        raise TypeError(
-            f"{self.name}: plain NumPy cannot take a stochastic node here and would lose the gradient: "
-            "use the same function of autograd.numpy."
-        )
+    _kind = "a stochastic node"
+
+    @property
+    def _owner(self) -> str:  # type: ignore[override]
+        return self.name
 
     def __copy__(self) -> "BaseStochasticTensor":
         return self  # a node is one place in the graph

@@ -13,13 +13,15 @@ from typing import Any
 import numpy as np
 from autograd import numpy as anp
 from autograd.extend import JVPNode, VJPNode, primitive, register_notrace
+from autograd.numpy.numpy_boxes import ArrayBox
 from autograd.tracer import Node, isbox
 
-from mcvi._autograd import trace_whole_numbers, value_of
+from mcvi._autograd import box_values, trace_whole_numbers, value_of
 from mcvi.distributions import Distribution
 
 __all__ = [
     "DependencyNode",
+    "GraphBox",
     "GraphLevel",
     "derivative_levels",
     "graph_nodes",
@@ -77,8 +79,30 @@ for _structural in (
 ):
     register_notrace(DependencyNode, _structural)
 
+
+class GraphBox(ArrayBox):  # type: ignore[misc]
+    """An array in the graph of random draws, which refuses what would lose the graph without a word."""
+
+    __slots__ = ()
+
+    def __array__(self, *args: Any, **kwargs: Any) -> Any:
+        # NumPy would make an array of objects of it, or take its truth for that of the numbers.
+        raise TypeError(
+            f"{self._owner}: plain NumPy cannot take {self._kind} here and would lose the gradient: use the same "
+            "function of autograd.numpy (autograd.numpy.where for a choice)."
+        )
+
+    def __bool__(self) -> bool:
+        raise TypeError(
+            f"{self._owner}: a Python if, and, or, not on {self._kind} loses the gradient: use autograd.numpy.where."
+        )
+
+    _owner, _kind = "graph of random draws", "a value computed from stochastic nodes"
+
+
 # Comparisons and counts of single numbers are values of the graph too.
-trace_whole_numbers(DependencyNode)
+box_values(DependencyNode, GraphBox)
+trace_whole_numbers(DependencyNode, GraphBox)
 
 
 @primitive
