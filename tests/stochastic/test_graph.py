@@ -239,6 +239,7 @@ def test_take_of_rows_in_a_list():
     np.testing.assert_array_equal(take(rows, np.array([1, 0, 1])), np.array(rows)[[1, 0, 1]])
     with pytest.raises(ValueError, match=r"^take: array must have at least one axis to be indexed; got a scalar\.$"):
         take(3.0, np.array([0.0]))
+    np.testing.assert_array_equal(take(rows, [1, 0]), np.array(rows)[[1, 0]])
     for bad in (2.0, -1.0, np.nan):
         with pytest.raises(IndexError, match=rf"^take: indices must be whole numbers from 0 to 1; got {bad}\.$"):
             take(rows, np.array([0.0, bad]))

@@ -8,6 +8,7 @@ import pytest
 from autograd import elementwise_grad, grad
 
 from mcvi.distributions import Normal
+from mcvi.distributions._base.univariate import Univariate
 from mcvi.stochastic import (
     BaseStochasticTensor,
     MissingGradientWarning,
@@ -311,3 +312,16 @@ def test_the_estimator_called_by_hand_takes_a_baseline():
     log_prob = Normal(0.0, 1.0).log_prob(1.0)
     np.testing.assert_allclose(score_function(z, np.array([1.0]), np.array([3.2])), [log_prob * 3.2])
     np.testing.assert_allclose(score_function(z, np.array([1.0]), np.array([3.2]), 9.8), [log_prob * (3.2 - 9.8)])
+
+
+@pytest.mark.parametrize("estimator", [score_function, get_mean_baseline()], ids=["score", "baseline"])
+def test_the_log_probability_is_not_computed_where_the_family_sums_its_scores(estimator, monkeypatch):
+    estimator = estimator if estimator is score_function else get_score_function_with_baseline(estimator)
+    held = np.array([0.5, -1.0])
+
+    def objective(mu):
+        z = StochasticTensor(Normal(mu, 1.0), loss_fn=estimator, value=held, pathwise=False)
+        return anp.sum(surrogate_loss([z**2]))
+
+    monkeypatch.setattr(Univariate, "_log_prob", None)
+    np.testing.assert_allclose(grad(objective)(0.3), np.sum(held**2 * (held - 0.3)))

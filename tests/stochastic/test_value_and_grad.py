@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 from autograd import grad
 
+from mcvi._autograd import value_of
 from mcvi.distributions import Bernoulli, Normal
 from mcvi.estimate import Estimate
 from mcvi.random import Key
 from mcvi.stochastic import (
+    MeanValue,
+    ObservedStochasticTensor,
     SampleValue,
     StochasticTensor,
     leave_one_out,
@@ -251,3 +254,29 @@ def test_a_loss_without_the_draws_is_refused():
         value_and_grad(loss)(0.3, n=0)
     with pytest.raises(TypeError, match="loss_fn must be callable"):
         value_and_grad(3)
+
+
+def test_a_node_above_which_there_is_only_data_takes_the_draws():
+    data = np.array([1.0, 2.0])
+
+    def loss(loc):
+        x = ObservedStochasticTensor(Normal(0.0, 1.0), data, name="x")
+        z = StochasticTensor(Normal(loc + x, 1.0), name="z")
+        assert z.shape == (50, 2)
+        return anp.sum(z, axis=1)
+
+    value, _ = value_and_grad(loss)(0.3, n=50, rng=0)
+    assert abs(value.value - 3.6) < Z * value.standard_error
+
+
+def test_a_node_with_one_parent_that_is_drawn_has_the_draws_from_it():
+    def loss(loc):
+        mean = StochasticTensor(Normal(loc, 1.0), MeanValue(), name="mean")
+        drawn = StochasticTensor(Normal(loc, 1.0), name="drawn")
+        z = StochasticTensor(Normal(mean + drawn, 1.0), name="z")
+        assert (np.shape(value_of(mean)), z.shape) == ((), (50,))
+        return z
+
+    value, gradient = value_and_grad(loss)(0.3, n=50, rng=0)
+    assert abs(value.value - 0.6) < Z * value.standard_error
+    np.testing.assert_allclose(gradient.value, 2.0)
