@@ -65,7 +65,7 @@ def surrogate_loss(
     -----
     MissingGradientWarning
         The losses depend on no node; a node is left out of `stochastic_tensors`; a node has ``loss_fn=None`` and no
-        pathwise derivative.
+        pathwise derivative; a loss depends on a pathwise node through jumps alone.
 
     References
     ----------

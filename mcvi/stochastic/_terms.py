@@ -15,6 +15,7 @@ from mcvi.stochastic._estimators.score_function import ScoreEstimator
 from mcvi.stochastic._graph.dependencies import checked_losses, downstream, indices_of
 from mcvi.stochastic._graph.nodes import BaseStochasticTensor
 from mcvi.stochastic._graph.trace import derivative_levels, parameter_boxes, without_graph
+from mcvi.stochastic._jumps import jumps
 
 __all__ = ["Collected", "MissingGradientWarning", "Term", "collected", "estimator_of"]
 
@@ -164,6 +165,7 @@ def collected(sample_losses: Any, stochastic_tensors: Iterable[BaseStochasticTen
     nodes = [(node, bits) for node, bits in asked.items() if _needs_term(node, found)]
     for node, _ in nodes:
         _check_alive(node)
+    found += jumps(losses, fed)
     losses = [without_graph(loss) for loss in losses]
     sums = _downstream_sums([np.asarray(value_of(loss)) for loss in losses], nodes)
     return Collected(losses, nodes, sums, list(fed), found)

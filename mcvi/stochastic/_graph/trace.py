@@ -25,6 +25,7 @@ __all__ = [
     "GraphLevel",
     "derivative_levels",
     "graph_nodes",
+    "layers",
     "nearest_draws",
     "outermost_level",
     "parameter_boxes",
@@ -137,7 +138,8 @@ def stop_gradient(x: Any) -> Any:
     return _stopped(x)
 
 
-def _layers(x: Any) -> Iterator[Any]:
+def layers(x: Any) -> Iterator[Any]:
+    """Yield the boxes that hold a value, from the outermost."""
     while isbox(x):
         yield x
         x = x._value
@@ -145,16 +147,16 @@ def _layers(x: Any) -> Iterator[Any]:
 
 def graph_nodes(x: Any) -> tuple[DependencyNode, ...]:
     """Return the nodes of our graph that a value stands on; it may be boxed at several levels."""
-    return tuple(box._node for box in _layers(x) if type(box._node) is DependencyNode)
+    return tuple(box._node for box in layers(x) if type(box._node) is DependencyNode)
 
 
-def upstream(ends: Iterable[DependencyNode], *, past_draws: bool = True) -> list[DependencyNode]:
+def upstream(ends: Iterable[Any], *, past_draws: bool = True) -> list[Any]:
     """Return the nodes that others were computed from, those included, in topological order: parents first.
 
     With ``past_draws=False`` the walk ends at each draw that it meets. Without recursion: chains may be long.
     """
-    order: list[DependencyNode] = []
-    seen: set[DependencyNode] = set()
+    order: list[Any] = []
+    seen: set[Any] = set()
     stack = [(end, False) for end in reversed(list(ends))]
     while stack:
         node, expanded = stack.pop()
@@ -175,7 +177,7 @@ def nearest_draws(ends: Iterable[DependencyNode]) -> list[DependencyNode]:
 
 def derivative_levels(x: Any) -> frozenset[float]:
     """Return the numbers of autograd's own traces that hold `x`: one for a gradient, two for a second derivative."""
-    return frozenset(box._trace for box in _layers(x) if type(box._node) is not DependencyNode)
+    return frozenset(box._trace for box in layers(x) if type(box._node) is not DependencyNode)
 
 
 def without_graph(x: Any) -> Any:
@@ -256,7 +258,7 @@ def outermost_level(boxes: Iterable[Any]) -> GraphLevel:
     """
     level = -inf
     for box in boxes:
-        for layer in _layers(box):
+        for layer in layers(box):
             ours = type(layer._node) is DependencyNode
             level = max(level, float(layer._trace) + (0.0 if ours else 0.5))
     return GraphLevel(inf if level == -inf else level)
