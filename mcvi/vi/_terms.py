@@ -25,11 +25,20 @@ def checked_form(form: Any) -> ELBOForms:
         raise TypeError(f"form must be an ELBOForms constant, one of {forms}; got {form!r}.") from None
 
 
-def term_with_prior(node: StochasticTensor, prior: Any, form: ELBOForms) -> Any:
-    """Return ``-KL(q, prior)``, in closed form if the form wants and there is one, else from the draws."""
+def term_with_prior(node: StochasticTensor, prior: Any, form: ELBOForms, *, of_its_draws: bool) -> Any:
+    """Return ``-KL(q, prior)``, in closed form if the form wants and there is one, else from the draws.
+
+    The divergence is the expected term only where the prior does not depend on the draws of the node itself
+    (`of_its_draws`): directly, or through a node downstream of it.
+    """
     if node.stops_parameters:
         _only_from_draws(node, form)
-    elif form in _KL:
+    elif of_its_draws and form is ELBOForms.analytic_kl:
+        raise ValueError(
+            f"{node.name}: its prior depends on its own draws, directly or through a node downstream of it: the "
+            "closed-form divergence is not its term of the bound. Use form 'default', 'analytic_entropy' or 'sample'."
+        )
+    elif form in _KL and not of_its_draws:
         try:
             return _over_draws(node, -_number(kl_divergence(node.distribution, prior)))
         except NotImplementedError:

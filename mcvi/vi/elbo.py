@@ -32,14 +32,15 @@ def elbo(
     log_likelihood : array
         :math:`\log p(x|z)` at the draws of the latent nodes, made with `autograd.numpy`. Axes: draws, then batch.
     variational_with_prior : dict
-        ``{latent node: its prior}``. Every latent node upstream of the likelihood must be in it. A prior may depend on
-        other nodes. Observed nodes are data and have no place in it.
+        ``{latent node: its prior}``. Every latent node upstream of the likelihood, of a prior or of another latent
+        node must be in it. Observed nodes are data and have no place in it.
     keep_batch_dim : bool
         If True, the bound is shaped like `log_likelihood`, and a node's term is summed over the axes that it lacks
         (from the left). If False, every node's term is summed over all its axes but the draws.
     form : {"default", "analytic_kl", "analytic_entropy", "sample"}
         The form of each node's KL term. The default takes, node by node, the first that exists: the closed-form KL, the
-        closed-form entropy with draws for the prior, draws for both.
+        closed-form entropy with draws for the prior, draws for both. Where a prior depends on the draws of its own
+        node, also through a node downstream, the closed-form KL is not the term, and the second is taken.
     likelihood_scale : float
         Multiplies the likelihood: the number of data over the size of a minibatch.
 
@@ -53,7 +54,7 @@ def elbo(
     ------
     ValueError
         A latent node upstream has no prior, or one of another shape; there is no latent node; shapes that do not align;
-        `likelihood_scale` is not positive.
+        `likelihood_scale` is not positive; ``form="analytic_kl"`` and a prior that depends on its own node.
     TypeError
         `form` is no form; the dict holds something else than latent nodes and distributions.
     NotImplementedError
@@ -94,18 +95,22 @@ def elbo(
     elif not isinstance(variational_with_prior, Mapping):
         got = type(variational_with_prior).__name__
         raise TypeError(f"variational_with_prior must be a dict, {{node: its prior}}; got {got}.")
-    elif not variational_with_prior:
-        return log_likelihood
     given = dict(variational_with_prior)
     for node, prior in given.items():
         _check_pair(node, prior)
+    above = {node: _latent_nodes(prior.log_prob(value_of(node))) for node, prior in given.items()}
+    for nodes in (*above.values(), *map(_latent_nodes, given)):
+        upstream += [node for node in nodes if not any(node is known for known in upstream)]
     missing = [node.name for node in upstream if not any(node is known for known in given)]
     if missing:
         raise ValueError(
             f"No prior specified for {', '.join(missing)}: pass "
             "variational_with_prior={node: prior} with every latent node."
         )
-    terms = [(node, term_with_prior(node, prior, form)) for node, prior in given.items()]
+    terms = [
+        (node, term_with_prior(node, prior, form, of_its_draws=any(node is drawn for drawn in above[node])))
+        for node, prior in given.items()
+    ]
     first = log_likelihood if scale == 1.0 else scale * log_likelihood
     return _bound(first, terms, keep_batch_dim)
 
@@ -123,7 +128,7 @@ def elbo_with_log_joint(
     log_joint : array
         :math:`\log p(x, z)` at the draws of the latent nodes.
     variational : iterable of nodes, optional
-        The latent nodes; by default all upstream of `log_joint`. Observed nodes are data.
+        The latent nodes whose entropies are added; by default all upstream of `log_joint`. Observed nodes are data.
     keep_batch_dim
         See `elbo`.
     form : {"default", "analytic_entropy", "sample"}
