@@ -237,6 +237,7 @@ class VectorContract:
         slope = grad(lambda x: anp.sum(weights * q.log_prob(x)) + 0.0 * anp.sum(x))(x)
         wide = weights.reshape(-1, *(1,) * len(q.event_shape))
         np.testing.assert_allclose(slope, wide * q.score(x)["value"], rtol=1e-12, atol=1e-14)
+        assert not (q.discrete and np.any(slope))
 
     def test_second_derivatives_are_refused_in_a_sentence(self):
         q, name = self.instances[0], real_parameters(self.instances[0])[0]
