@@ -61,7 +61,9 @@ def golden_format(q):
 
 #: Probabilities that are far apart, zero, or sum to one only nearly, from either parameter.
 HARD_ODDS = [{"probs": p} for p in ([0.2, 0.3, 0.5], [0.0, 0.25, 0.75], [1e-300, 1.0 - 1e-9, 1e-9], [0.0, 1.0])]
-HARD_ODDS += [{"logits": x} for x in ([0.3, -800.0, 2.0], [40.0, -np.inf, -30.0], [1e-9, -1e-9, 0.0, -700.0])]
+HARD_ODDS += [
+    {"logits": x} for x in ([2.0, 1.2, -1.0], [0.3, -800.0, 2.0], [40.0, -np.inf, -30.0], [1e-9, -1e-9, 0.0, -700.0])
+]
 
 
 def all_counts(total, size):
