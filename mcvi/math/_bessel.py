@@ -43,7 +43,7 @@ def i0e(x: Any, /) -> Any:
     --------
     >>> from mcvi import math
     >>> print(f"{math.i0e(1000.0):.12f}")
-    0.012617240455
+    0.012617240456
     """
     return _i0e(x)
 
