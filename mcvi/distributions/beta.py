@@ -10,7 +10,7 @@ from autograd import numpy as anp
 from mcvi import math
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.gammas import fill_betas
-from mcvi._kernels.functions import bregman, elementary, special
+from mcvi._kernels.functions import bregman, elementary, incomplete_beta, incomplete_gamma, special
 from mcvi._typing import FloatArray, Parameter
 from mcvi.distributions._base.constraints import positive, unit_interval
 from mcvi.distributions._base.kl import register_kl
@@ -18,7 +18,6 @@ from mcvi.distributions._base.page import page
 from mcvi.distributions._base.samplers import Sampler
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.distributions._functions.gamma_terms import gamma_entropy
-from mcvi.distributions._functions.incomplete import beta_quantile, lower_beta, upper_beta
 from mcvi.distributions._functions.kl_terms import concentrations_kl, trigamma_difference
 from mcvi.random import Key, tile_rows
 
@@ -110,6 +109,26 @@ def _score(x: float, c: _Constants) -> Any:
     return in_value, log_ratio1 + c.in_concentration1, log_ratio0 + c.in_concentration0
 
 
+@scalar
+def _tails(x: float, c: _Constants) -> Any:
+    logs = elementary.log(x), elementary.log1p(-x)
+    return incomplete_beta.beta_tails(c.concentration1, c.concentration0, x, 1.0 - x, *logs)
+
+
+def _cdf(x: float, c: _Constants) -> Any:
+    return incomplete_gamma.both_tails(_tails(x, c))
+
+
+def _log_cdf(x: float, c: _Constants) -> Any:
+    return incomplete_gamma.logs_of_both_tails(_tails(x, c))
+
+
+def _quantile(p: float, q: float, concentration1: float, concentration0: float) -> Any:
+    logs = elementary.log(p), elementary.log(q)
+    odds, _ = incomplete_beta.beta_quantile_odds(concentration1, concentration0, *logs)
+    return odds / (1.0 + odds) if odds < np.inf else 1.0
+
+
 class _BetaDraws(Sampler):
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         rows = tile_rows(elements)
@@ -151,6 +170,9 @@ class Beta(Univariate):
         log_density=_log_density,
         score=_score,
         draw=_BetaDraws(),
+        cdf=_cdf,
+        log_cdf=_log_cdf,
+        quantile=_quantile,
     )
 
     def _total(self) -> Any:
@@ -177,19 +199,6 @@ class Beta(Univariate):
         both = math.trigamma(a + b)
         rows = [[trigamma_difference(a, b), -both], [-both, trigamma_difference(b, a)]]
         return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
-
-    def _cdf(self, value: Any) -> Any:
-        return lower_beta(self.concentration1, self.concentration0, _into_unit(value))
-
-    def _survival_function(self, value: Any) -> Any:
-        return upper_beta(self.concentration1, self.concentration0, _into_unit(value))
-
-    def _quantile(self, probability: Any) -> Any:
-        return beta_quantile(self.concentration1, self.concentration0, probability)
-
-
-def _into_unit(value: Any) -> Any:
-    return anp.minimum(anp.maximum(value, 0.0), 1.0)
 
 
 @register_kl(Beta, Beta)

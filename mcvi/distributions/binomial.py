@@ -4,12 +4,12 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy
 from autograd import numpy as anp
 
 from mcvi._autograd import value_of, where
+from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import BINOMIAL, binomial_attempt, binomial_constants, binomial_sums
-from mcvi._kernels.functions import elementary, special
+from mcvi._kernels.functions import elementary, incomplete_beta, incomplete_gamma, special
 from mcvi._kernels.functions.log_pmf import log_binomial
 from mcvi._typing import Parameter
 from mcvi.distributions._base.alternatives import either
@@ -63,6 +63,21 @@ def _score(x: float, c: _Constants) -> Any:
     return special.digamma_rise(n - x + 1.0, x) + c.log_failure, slope
 
 
+@scalar
+def _tails(x: float, c: _Constants) -> Any:
+    k = np.floor(x)
+    logs = c.log_failure, c.log_success
+    return incomplete_beta.beta_tails(c.total_count - k, k + 1.0, c.failure, c.success, *logs)
+
+
+def _cdf(x: float, c: _Constants) -> Any:
+    return incomplete_gamma.both_tails(_tails(x, c))
+
+
+def _log_cdf(x: float, c: _Constants) -> Any:
+    return incomplete_gamma.logs_of_both_tails(_tails(x, c))
+
+
 def _sampler_of_logits(total_count: float, logits: float) -> Any:
     return binomial_constants(total_count, elementary.sigmoid(logits), elementary.sigmoid(-logits))
 
@@ -79,6 +94,8 @@ def _page(parameter: str, constraint: Constraint, prepare: Any, of_sampler: Any)
         log_density=_log_density,
         score=_score,
         draw=CountSampler(of_sampler, BINOMIAL, binomial_attempt, binomial_sums),
+        cdf=_cdf,
+        log_cdf=_log_cdf,
     )
 
 
@@ -139,16 +156,11 @@ class Binomial(Counts, Odds):
     def _top(self) -> Any:
         return np.where(self.probs > 0, self.total_count, 0.0)
 
-    def _lower(self, k: Any) -> Any:
-        rest = np.maximum(self.total_count - k, 0.0)
-        return np.where(rest > 0, scipy.special.betainc(np.where(rest > 0, rest, 1.0), k + 1.0, self._failure), 1.0)
-
-    def _upper(self, k: Any) -> Any:
-        rest = np.maximum(self.total_count - k, 0.0)
-        return np.where(rest > 0, scipy.special.betainc(k + 1.0, np.where(rest > 0, rest, 1.0), self.probs), 0.0)
-
     def _descent(self, k: Any) -> Any:
-        return (self.total_count - k) * (self.probs if self._by_logits else 1.0 / self._failure)
+        rest = self.total_count - k
+        if self._by_logits:
+            return rest * self.probs
+        return np.where(rest == 0.0, 0.0, rest / np.where(rest == 0.0, 1.0, self._failure))
 
 
 @register_kl(Binomial, Binomial)

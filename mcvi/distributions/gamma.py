@@ -10,7 +10,7 @@ from autograd import numpy as anp
 from mcvi import math
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.gammas import fill_gammas
-from mcvi._kernels.functions import bregman, elementary, special
+from mcvi._kernels.functions import bregman, elementary, incomplete_gamma, special
 from mcvi._typing import FloatArray, Parameter
 from mcvi.distributions._base.constraints import non_negative, positive
 from mcvi.distributions._base.kl import register_kl
@@ -18,7 +18,6 @@ from mcvi.distributions._base.page import page
 from mcvi.distributions._base.samplers import Sampler
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.distributions._functions.gamma_terms import gamma_entropy
-from mcvi.distributions._functions.incomplete import gamma_quantile, lower_gamma, upper_gamma
 from mcvi.distributions._functions.kl_terms import excess, stirling_excess
 from mcvi.distributions.exponential import Exponential
 from mcvi.random import Key, tile_rows
@@ -84,6 +83,30 @@ def _score(x: float, c: _Constants) -> Any:
     return in_value, log_ratio + c.in_concentration, -excess
 
 
+@scalar
+def _tails(x: float, c: _Constants) -> Any:
+    product = c.rate * x
+    normal = product > 1e-307 and product < np.inf
+    log_product = elementary.log(product) if normal else elementary.log(c.rate) + elementary.log(x)
+    return incomplete_gamma.gamma_tails(c.concentration, product, log_product)
+
+
+def _cdf(x: float, c: _Constants) -> Any:
+    return incomplete_gamma.both_tails(_tails(x, c))
+
+
+def _log_cdf(x: float, c: _Constants) -> Any:
+    return incomplete_gamma.logs_of_both_tails(_tails(x, c))
+
+
+def _quantile(p: float, q: float, concentration: float, rate: float) -> Any:
+    return incomplete_gamma.gamma_quantile(concentration, elementary.log(p), elementary.log(q)) / rate
+
+
+def _velocity(x: float, c: _Constants) -> Any:
+    return np.nan, -x / c.rate
+
+
 class _GammaDraws(Sampler):
     def fill(self, key: Key, first: int, elements: int, parameters: FloatArray, out: FloatArray) -> None:
         rows = tile_rows(elements)
@@ -126,6 +149,10 @@ class Gamma(Univariate):
         log_density=_log_density,
         score=_score,
         draw=_GammaDraws(),
+        cdf=_cdf,
+        log_cdf=_log_cdf,
+        quantile=_quantile,
+        velocity=_velocity,
     )
 
     def _mean(self) -> Any:
@@ -145,15 +172,6 @@ class Gamma(Univariate):
         a, rate = np.broadcast_arrays(self.untraced.concentration, self.untraced.rate)
         rows = [[math.trigamma(a), -1.0 / rate], [-1.0 / rate, a / rate / rate]]
         return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
-
-    def _cdf(self, value: Any) -> Any:
-        return lower_gamma(self.concentration, self.rate * anp.maximum(value, 0.0))
-
-    def _survival_function(self, value: Any) -> Any:
-        return upper_gamma(self.concentration, self.rate * anp.maximum(value, 0.0))
-
-    def _quantile(self, probability: Any) -> Any:
-        return gamma_quantile(self.concentration, probability) / self.rate
 
 
 @register_kl(Gamma, Gamma)

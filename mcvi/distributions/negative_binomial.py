@@ -5,7 +5,6 @@ from functools import cached_property, partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy
 from autograd import numpy as anp
 
 from mcvi._autograd import value_of, where
@@ -13,7 +12,7 @@ from mcvi._kernels.compiler.elementwise import table
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import POISSON, invert_poissons, poisson_attempt, poisson_constants
 from mcvi._kernels.draws.gammas import SLOTS, fill_gammas
-from mcvi._kernels.functions import special
+from mcvi._kernels.functions import incomplete_beta, incomplete_gamma, special
 from mcvi._kernels.functions.log_pmf import log_negative_binomial
 from mcvi._typing import FloatArray, Parameter
 from mcvi.distributions._base.alternatives import either
@@ -68,6 +67,22 @@ def _score(x: float, c: _Constants) -> Any:
     failures = r * c.in_failure if r > 0.0 else 0.0
     in_count = special.digamma_rise(r, x) if x > 0.0 else 0.0
     return in_count + c.log_failure, successes + failures
+
+
+@scalar
+def _tails(x: float, c: _Constants) -> Any:
+    if c.total_count == 0.0:  # no failure is waited for: no success before it
+        return -np.inf, 1.0, 0.0, False
+    logs = c.log_failure, c.log_success
+    return incomplete_beta.beta_tails(c.total_count, np.floor(x) + 1.0, c.failure, c.success, *logs)
+
+
+def _cdf(x: float, c: _Constants) -> Any:
+    return incomplete_gamma.both_tails(_tails(x, c))
+
+
+def _log_cdf(x: float, c: _Constants) -> Any:
+    return incomplete_gamma.logs_of_both_tails(_tails(x, c))
 
 
 @scalar
@@ -126,6 +141,8 @@ def _page(parameter: str, constraint: Constraint, prepare: Any, by_logits: bool)
         log_density=_log_density,
         score=_score,
         draw=_GammaPoisson(by_logits),
+        cdf=_cdf,
+        log_cdf=_log_cdf,
     )
 
 
@@ -181,16 +198,6 @@ class NegativeBinomial(Counts, Odds):
     @property
     def _top(self) -> Any:
         return np.where((self.total_count > 0) & (self.probs > 0), np.inf, 0.0)
-
-    def _lower(self, k: Any) -> Any:
-        return np.where(self.total_count > 0, scipy.special.betainc(self._positive, k + 1.0, self._failure), 1.0)
-
-    def _upper(self, k: Any) -> Any:
-        return np.where(self.total_count > 0, scipy.special.betainc(k + 1.0, self._positive, self.probs), 0.0)
-
-    @property
-    def _positive(self) -> Any:
-        return np.where(self.total_count > 0, self.total_count, 1.0)
 
     def _descent(self, k: Any) -> Any:
         return (self.total_count + k) * (self.probs if self._by_logits else 1.0 / self._failure)

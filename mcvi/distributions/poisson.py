@@ -4,12 +4,12 @@ from dataclasses import KW_ONLY, dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy
 from autograd import numpy as anp
 
 from mcvi import math
+from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import POISSON, poisson_attempt, poisson_constants, poisson_sums
-from mcvi._kernels.functions import elementary
+from mcvi._kernels.functions import elementary, incomplete_gamma
 from mcvi._kernels.functions.log_pmf import log_poisson
 from mcvi._typing import Parameter
 from mcvi.distributions._base.alternatives import either, otherwise
@@ -46,6 +46,22 @@ def _score(x: float, c: _Constants) -> Any:
     return (c.at_zero if x == 0.0 else (x - c.rate) * c.factor,)
 
 
+@scalar
+def _tails(x: float, c: _Constants) -> Any:
+    # At most k events by time `rate`: the gamma variable of k + 1 comes later.
+    return incomplete_gamma.gamma_tails(np.floor(x) + 1.0, c.rate, c.log_rate)
+
+
+def _cdf(x: float, c: _Constants) -> Any:
+    upper, lower = incomplete_gamma.both_tails(_tails(x, c))
+    return lower, upper
+
+
+def _log_cdf(x: float, c: _Constants) -> Any:
+    upper, lower = incomplete_gamma.logs_of_both_tails(_tails(x, c))
+    return lower, upper
+
+
 def _sampler_of_rate(rate: float) -> Any:
     return poisson_constants(rate)
 
@@ -62,6 +78,8 @@ def _page(parameter: str, constraint: Constraint, prepare: Any, of_sampler: Any)
         log_density=_log_density,
         score=_score,
         draw=CountSampler(of_sampler, POISSON, poisson_attempt, poisson_sums),
+        cdf=_cdf,
+        log_cdf=_log_cdf,
     )
 
 
@@ -123,12 +141,6 @@ class Poisson(Counts):
     @property
     def _top(self) -> Any:
         return np.where(self.rate > 0, np.inf, 0.0)
-
-    def _lower(self, k: Any) -> Any:
-        return scipy.special.gammaincc(k + 1.0, self.rate)
-
-    def _upper(self, k: Any) -> Any:
-        return scipy.special.gammainc(k + 1.0, self.rate)
 
     def _descent(self, k: Any) -> Any:
         return self.rate if "log_rate" in self.parameters else 1.0

@@ -10,14 +10,13 @@ from autograd import numpy as anp
 
 from mcvi._kernels.compiler import maps
 from mcvi._kernels.compiler.jit import scalar
-from mcvi._kernels.functions import bregman, elementary, special
+from mcvi._kernels.functions import bregman, elementary, special, student_t
 from mcvi._typing import Parameter
 from mcvi.distributions._base.constraints import positive, real
 from mcvi.distributions._base.page import page
 from mcvi.distributions._base.samplers import from_uniform_pair
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.distributions._functions.gamma_terms import digamma_half_difference, lgamma_half_difference
-from mcvi.distributions._functions.incomplete import student_t_cdf, student_t_quantile
 
 __all__ = ["StudentT"]
 
@@ -83,6 +82,30 @@ def _information_in_df(df: float) -> Any:
 _informations_in_df = maps.unary(_information_in_df)
 
 
+def _cdf(x: float, c: _Constants) -> Any:
+    distance = abs(x - c.loc)
+    log_t = elementary.log(distance) + c.log_shrink + 0.5 * elementary.log(c.df)
+    beyond = student_t.student_t_tail(c.df, distance * c.precision, log_t)
+    return (beyond, 1.0 - beyond) if x < c.loc else (1.0 - beyond, beyond)
+
+
+def _log_cdf(x: float, c: _Constants) -> Any:
+    distance = abs(x - c.loc)
+    log_t = elementary.log(distance) + c.log_shrink + 0.5 * elementary.log(c.df)
+    beyond = student_t.log_student_t_tail(c.df, distance * c.precision, log_t)
+    rest = elementary.log1p(-elementary.exp(beyond))
+    return (beyond, rest) if x < c.loc else (rest, beyond)
+
+
+def _quantile(p: float, q: float, df: float, loc: float, scale: float) -> Any:
+    t = student_t.student_t_quantile(df, p if p < 0.5 else q)
+    return loc - scale * t if p < 0.5 else loc + scale * t
+
+
+def _velocity(x: float, c: _Constants) -> Any:
+    return np.nan, 1.0, (x - c.loc) * c.precision
+
+
 def _draw(u: float, v: float, df: float, loc: float, scale: float) -> Any:
     # Bailey, Math. Comp. 62 (1994) 779, with u**(-2/df) - 1 as exp(y) (1 - exp(-y)): no square overflows.
     y = -2.0 * elementary.log_positive(u) / df
@@ -135,6 +158,10 @@ class StudentT(Univariate):
         log_density=_log_density,
         score=_score,
         draw=from_uniform_pair(_draw),
+        cdf=_cdf,
+        log_cdf=_log_cdf,
+        quantile=_quantile,
+        velocity=_velocity,
     )
 
     def _mean(self) -> Any:
@@ -167,12 +194,3 @@ class StudentT(Univariate):
             [cross, zero, 2.0 * df / (df + 3.0) / scale**2],
         ]
         return np.moveaxis(np.array(rows), (0, 1), (-2, -1))
-
-    def _cdf(self, value: Any) -> Any:
-        return student_t_cdf(self.df, (value - self.loc) / self.scale)
-
-    def _survival_function(self, value: Any) -> Any:
-        return student_t_cdf(self.df, (self.loc - value) / self.scale)
-
-    def _quantile(self, probability: Any) -> Any:
-        return self.loc + self.scale * student_t_quantile(self.df, probability)

@@ -20,6 +20,7 @@ from mcvi._kernels.functions.stirling import bd0, stirling_error
 from mcvi._kernels.functions.tail_integral import gamma_tail_integral
 
 __all__ = [
+    "both_tails",
     "density_over_tail",
     "gamma_density_over_lower",
     "gamma_density_over_upper",
@@ -33,6 +34,7 @@ __all__ = [
     "log_gammainc",
     "log_gammaincc",
     "log_of_tail",
+    "logs_of_both_tails",
     "tail",
 ]
 
@@ -54,6 +56,18 @@ def log_of_tail(tails: Any, lower: bool) -> Any:
     """Return the logarithm of the lower or the upper tail from what `gamma_tails` returned."""
     log_scale, factor, _, is_lower = tails
     return log_scale + log(factor) if lower == is_lower else log1p(-exp(log_scale) * factor)
+
+
+@scalar
+def both_tails(tails: Any) -> Any:
+    """Return the lower and the upper tail from what `gamma_tails` returned."""
+    return tail(tails, True), tail(tails, False)
+
+
+@scalar
+def logs_of_both_tails(tails: Any) -> Any:
+    """Return the logarithms of the lower and the upper tail from what `gamma_tails` returned."""
+    return log_of_tail(tails, True), log_of_tail(tails, False)
 
 
 @scalar

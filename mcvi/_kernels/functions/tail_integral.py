@@ -93,7 +93,7 @@ def gamma_tail_integral(a: float, x: float, lower: bool) -> Any:
         depth = _gamma_exponent(s, delta, x, sign)
         if _DEEP <= depth <= _TOO_DEEP:
             break
-        slope = abs(a - x * exp(sign * s))
+        slope = delta + x * abs(expm1(sign * s))
         s -= (depth - 38.0) / slope if depth < np.inf else 0.5 * s
     total = 0.0
     for i in range(_NODES.size):
@@ -138,8 +138,7 @@ def beta_tail_integral(a: float, b: float, x: float, y: float, delta: float) -> 
         depth = _beta_exponent(s, delta, n, x, y)
         if _DEEP <= depth <= _TOO_DEEP:
             break
-        share = x * exp(-s)
-        slope = a - n * (share / (y + share))
+        slope = delta - n * x * y * expm1(-s) / (y + x * exp(-s))
         s -= (depth - 38.0) / slope if depth < np.inf else 0.5 * s
     # The integrand has poles at a distance of pi from the line: where it is long, in two parts.
     if s > 8.0:

@@ -63,12 +63,19 @@ def log_density(value: Any, *parameters: Any, page: Page) -> FloatArray:
 _REFUSAL = "second derivatives of a cdf, a quantile or a draw are not available; take one derivative less."
 
 
-def _velocities(page: Page, value: Any, parameters: tuple[Any, ...]) -> FloatArray:
+def _velocities(page: Page, argnums: Any, value: Any, parameters: tuple[Any, ...]) -> FloatArray:
     if page.functions.velocity is None:
         raise NotImplementedError(
             "the derivative of a cdf in the parameters of this family has no closed form; differentiate in the value."
         )
-    return _column_by_column(page, page.velocities, len(parameters), value, parameters)
+    rows = _column_by_column(page, page.velocities, len(parameters), value, parameters)
+    known = np.isfinite(np.broadcast_to(value, rows.shape[1:]))
+    for row, name in [(rows[a - 1], name) for a, name in enumerate(page.parameters, 1) if a in argnums]:
+        if known.any() and np.isnan(row[known]).all():
+            raise NotImplementedError(
+                f"the derivative of a cdf in {name} has no closed form; differentiate in the value or other parameters."
+            )
+    return rows
 
 
 def _product(a: Any, b: Any) -> Any:
@@ -84,7 +91,7 @@ def _slopes_of_tail(
         # A slope of 0 stays 0, also where the logarithm of a probability of 0 is differentiated.
         slope = np.where(log_slope == -np.inf, 0.0, np.exp(log_slope - answer if log else log_slope))
     slope = masked_product(g, -slope if upper else slope)
-    moved = _velocities(page, value, parameters) if any(argnums) else None
+    moved = _velocities(page, argnums, value, parameters) if any(argnums) else None
     return [slope if a == 0 else -_product(slope, moved[a - 1]) for a in argnums]  # type: ignore[index]
 
 
@@ -95,7 +102,7 @@ def tail(value: Any, *parameters: Any, page: Page, upper: bool, log: bool) -> Fl
 
 
 def _slopes_of_quantile(g: Any, argnums: Any, answer: Any, value: Any, *parameters: Any, page: Page) -> list[Any]:
-    moved = _velocities(page, answer, parameters) if any(argnums) else None
+    moved = _velocities(page, argnums, answer, parameters) if any(argnums) else None
     with np.errstate(over="ignore"):
         slope = np.exp(-log_density(answer, *parameters, page=page)) if 0 in argnums else None
     return [masked_product(g, slope if a == 0 else moved[a - 1]) for a in argnums]  # type: ignore[index]
@@ -113,7 +120,7 @@ def quantile(probability: Any, *parameters: Any, page: Page) -> FloatArray:
 def _slopes_of_draws(g: Any, argnums: Any, answer: Any, noise: Any, *parameters: Any, page: Page) -> list[Any]:
     if 0 in argnums:
         raise NotImplementedError("transport has no derivative in the noise.")
-    moved = _velocities(page, answer, parameters)
+    moved = _velocities(page, argnums, answer, parameters)
     return [masked_product(g, moved[a - 1]) for a in argnums]
 
 

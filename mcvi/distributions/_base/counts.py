@@ -78,8 +78,8 @@ class CountSampler(Sampler):
 class Counts(Univariate):
     """A family of counts from 0 to `_top` that takes one of two parameters, beside others that are fixed.
 
-    It gives, for untraced parameters, ``_lower(k)`` and ``_upper(k)``, the probabilities of at most and of more than k,
-    and ``_descent(k)``: minus the derivative of ``_lower(k)`` in the given parameter, over the probability of `k`.
+    It gives, for untraced parameters, ``_descent(k)``: minus the derivative of the probability of at most k in the
+    given parameter, over the probability of `k`.
     """
 
     @property
@@ -93,24 +93,24 @@ class Counts(Univariate):
         return self._tail_of_count(value, upper=True)
 
     def _log_cdf(self, value: Any) -> Any:
-        return log_tail(self._cdf(value), self._survival_function(value))
+        return self._tail_of_count(value, upper=False, log=True)
 
     def _log_survival_function(self, value: Any) -> Any:
-        return log_tail(self._survival_function(value), self._cdf(value))
+        return self._tail_of_count(value, upper=True, log=True)
 
-    def _tail_of_count(self, value: Any, *, upper: bool) -> Any:
+    def _tail_of_count(self, value: Any, *, upper: bool, log: bool = False) -> Any:
         held: Any = self.untraced
         k = np.floor(np.asarray(value_of(value), np.float64))
         inside = (k >= 0) & (k < np.inf)
         count = np.where(inside, k, 0.0)
-        ends = np.where(np.isnan(k), np.nan, (k < 0) == upper)
-        result = np.where(inside, held._upper(count) if upper else held._lower(count), ends)
+        result = held._tail(k, upper=upper, log=log)
         if not self.is_traced:
             return result
         given = next(name for name in type(self)._page if name in self.parameters)  # type: ignore[attr-defined]
         if is_traced(*(value for name, value in self.parameters.items() if name != given)):
             raise self._lacks(f"derivative of its cdf in any parameter but {given}")
-        probability = np.where(inside, np.exp(held.log_prob(count)), 0.0)
+        scale = np.where(result > -np.inf, result, 0.0) if log else 0.0
+        probability = np.where(inside, np.exp(held.log_prob(count) - scale), 0.0)
         slope = np.where(probability > 0, held._descent(count) * probability, 0.0)
         return _with_slope(self.parameters[given], result, slope if upper else -slope)
 

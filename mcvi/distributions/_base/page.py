@@ -185,7 +185,7 @@ def page(
         0. Use the smaller one where digits matter.
     velocity
         ``velocity(x, c)``: the derivatives in each parameter of a draw x whose probability below it stays the same. It
-        makes cdf and quantile differentiable in the parameters.
+        makes cdf and quantile differentiable in the parameters; nan for one in which it has no closed form.
 
     Returns
     -------

@@ -160,12 +160,14 @@ def guarded_score(support: Any, names: Sequence[str], score: Any) -> Any:
 
 def guarded_tails(support: Any, names: Sequence[str], tails: Any, certain: float, impossible: float) -> Any:
     """Return `tails`, the lower and the upper one, with what is certain and impossible at the ends and beyond."""
+    discrete = bool(support.discrete)
     low, high = number_or_place(support.low, names), number_or_place(support.high, names)
 
     @scalar
     def both(x: float, constants: Any) -> Any:
         lower, upper = tails(x, constants)
-        below, above = x <= low(constants), x >= high(constants)
+        # A count of 0 is possible; what lies at the end of an interval has no weight.
+        below, above = (x < low(constants) if discrete else x <= low(constants)), x >= high(constants)
         lower = impossible if below else (certain if above else lower)
         upper = certain if below else (impossible if above else upper)
         return lower if x == x else x, upper if x == x else x
