@@ -112,7 +112,9 @@ def test_the_cdf_of_a_quantile_is_the_probability(q, p):
     x = q.quantile(p)
     if p == 0.5 and isinstance(q, StudentT):
         assert x == q.loc
-    if p == 1e-250 and not 1e-300 < abs(x) < 1e300:  # the quantile leaves the range of a double, as it does for small shapes alone
+    if (
+        p == 1e-250 and not 1e-300 < abs(x) < 1e300
+    ):  # the quantile leaves the range of a double, as it does for small shapes alone
         assert x in (0.0, -np.inf)
         return
     room = 4e-15 + 4 * np.spacing(abs(x)) * np.exp(q.log_prob(x)) / p  # an error of 4 ulp in x

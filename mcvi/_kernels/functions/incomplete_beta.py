@@ -40,6 +40,7 @@ __all__ = [
 
 _SQRT_2PI = 2.5066282746310002
 _TOP_26_BITS = np.int64(-0x8000000)
+_CLOSE = 1e-9
 _EPS = 2.220446049250313e-16
 
 
@@ -237,7 +238,8 @@ def beta_quantile_odds(a: float, b: float, log_lower: float, log_upper: float) -
             x = 1.0
         log_x, log_y = (z - log1p(odds), -log1p(odds)) if odds < 1.0 else (-log1p(1.0 / odds), -z - log1p(1.0 / odds))
         tails = beta_tails(a, b, x, y, log_x, log_y)
-        step = (target - log_of_tail(tails, True)) / density_over_tail(tails, True)
+        short = target - log_of_tail(tails, True)
+        step = short / density_over_tail(tails, True)
         step = asymptote - z if z + step < asymptote else step
         if not abs(step) < np.inf or (abs(step) >= last and last < 1e-10):
             break
@@ -248,7 +250,7 @@ def beta_quantile_odds(a: float, b: float, log_lower: float, log_upper: float) -
         else:
             z += step
             odds = exp(z)
-        if last <= _EPS:
+        if abs(short) < _CLOSE or last <= _EPS:  # the error left is of the order of the square of this one
             break
     return (1.0 / odds, -z) if upper else (odds, z)
 

@@ -40,6 +40,7 @@ __all__ = [
 
 _SQRT_2PI = 2.5066282746310002
 _LOG_SMALLEST = -745.2
+_CLOSE = 1e-9
 _EPS = 2.220446049250313e-16
 
 
@@ -197,7 +198,8 @@ def gamma_quantile(a: float, log_lower: float, log_upper: float) -> Any:
     for _ in range(80):
         tails = gamma_tails(a, x, log_x)
         slope = density_over_tail(tails, lower)
-        step = (target - log_of_tail(tails, lower)) / (slope if lower else -slope)
+        short = target - log_of_tail(tails, lower)
+        step = short / (slope if lower else -slope)
         step = 40.0 if step > 40.0 else step
         if not abs(step) < np.inf or (abs(step) >= last and last < 1e-10):
             break
@@ -208,7 +210,8 @@ def gamma_quantile(a: float, log_lower: float, log_upper: float) -> Any:
         else:
             log_x += step
             x = exp(log_x)
-        if last <= _EPS or log_x < 4.0 * _LOG_SMALLEST:
+        # The error left is of the order of the square of this one.
+        if abs(short) < _CLOSE or last <= _EPS or log_x < 4.0 * _LOG_SMALLEST:
             break
     return x
 

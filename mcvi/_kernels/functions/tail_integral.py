@@ -3,8 +3,8 @@
 The density of the logarithm of a gamma variable, and that of the log odds of a beta variable, are log-concave for all
 parameters. Divided by its value at the point where the tail begins, the density falls from 1 like ``exp(-E(s))``, s
 the distance from that point; E(0) = 0, E' >= 0 and E'' >= 0. One rule of 40 points on [0, S] with E(S) about 38 is then
-exact to rounding for all parameters of at least 1: every term is positive, and none is formed by a difference
-that cancels.
+exact to rounding for gamma variables of shape 1 and more, one of 24 points from shape 100 on: every term
+is positive, and none is formed by a difference that cancels.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ from mcvi._kernels.functions.elementary import exp, expm1, log1p, reduced_exp_ta
 
 __all__ = ["beta_tail_integral", "gamma_tail_integral"]
 
-# Half of the nodes in [0, 1] and their weights; the others are 1 less these.
+# Half of the nodes in [0, 1] and their weights, of the rules of 40 and of 24 points; the others are 1 less these.
 _NODES = np.array(
     [
         0.0008811451447203998,
@@ -66,6 +66,40 @@ _WEIGHTS = np.array(
         0.0387529739892124,
     ]
 )
+_FEW_NODES = np.array(
+    [
+        0.00240639000148932,
+        0.012635722014345251,
+        0.030862723998633622,
+        0.056792236497799485,
+        0.08999900701304854,
+        0.12993790421072282,
+        0.17595317403151223,
+        0.22728926430558022,
+        0.2831032461869774,
+        0.3424786601519183,
+        0.40444056626319186,
+        0.4679715535686972,
+    ]
+)
+_FEW_WEIGHTS = np.array(
+    [
+        0.0061706148999936,
+        0.014265694314466832,
+        0.022138719408709904,
+        0.02964929245771839,
+        0.03667324070554015,
+        0.04309508076597664,
+        0.04880932605205694,
+        0.05372213505798282,
+        0.0577528340268628,
+        0.060835236463901696,
+        0.06291872817341415,
+        0.06396909767337608,
+    ]
+)
+# From this shape on the shorter rule is exact to rounding.
+_LARGE = 100.0
 # exp(-38) is 3e-17: what lies beyond does not count.
 _DEEP, _TOO_DEEP = 37.0, 46.0
 
@@ -96,9 +130,10 @@ def gamma_tail_integral(a: float, x: float, lower: bool) -> Any:
         slope = delta + x * abs(expm1(sign * s))
         s -= (depth - 38.0) / slope if depth < np.inf else 0.5 * s
     total = 0.0
-    for i in range(_NODES.size):
-        step = s * _NODES[i]
-        total += _WEIGHTS[i] * (
+    nodes, weights = (_FEW_NODES, _FEW_WEIGHTS) if a >= _LARGE else (_NODES, _WEIGHTS)
+    for i in range(nodes.size):
+        step = s * nodes[i]
+        total += weights[i] * (
             exp(-_gamma_exponent(step, delta, x, sign)) + exp(-_gamma_exponent(s - step, delta, x, sign))
         )
     return s * total
@@ -115,15 +150,45 @@ def _beta_exponent(s: float, delta: float, n: float, x: float, y: float) -> Any:
     return delta * s + n * (y * exp_less_line(s) - less_log1p(v))
 
 
-@scalar(inline=False)
-def _part(start: float, end: float, delta: float, n: float, x: float, y: float) -> Any:
-    total, length = 0.0, end - start
-    for i in range(_NODES.size):
-        step = length * _NODES[i]
-        total += _WEIGHTS[i] * (
-            exp(-_beta_exponent(start + step, delta, n, x, y)) + exp(-_beta_exponent(end - step, delta, n, x, y))
+@scalar
+def _beta_integral(delta: float, n: float, x: float, y: float) -> Any:
+    s = 76.0 / (delta + np.sqrt(delta * delta + 76.0 * n * x * y))
+    for _ in range(60):
+        depth = _beta_exponent(s, delta, n, x, y)
+        if _DEEP <= depth <= _TOO_DEEP:
+            break
+        slope = delta - n * x * y * expm1(-s) / (y + x * exp(-s))
+        s -= (depth - 38.0) / slope if depth < np.inf else 0.5 * s
+    total = 0.0
+    for i in range(_FEW_NODES.size):
+        step = s * _FEW_NODES[i]
+        total += _FEW_WEIGHTS[i] * (
+            exp(-_beta_exponent(step, delta, n, x, y)) + exp(-_beta_exponent(s - step, delta, n, x, y))
         )
-    return length * total
+    return s * total
+
+
+@scalar
+def _beta_fraction(a: float, b: float, x: float, y: float, delta: float) -> Any:
+    """Return the same by the continued fraction of Didonato and Morris (1992), the even part of DLMF 8.17.22.
+
+    While one of a and b is below 100 it takes some 20 steps on the far side of the mean, however large the other is.
+    """
+    # Lentz's method: the ratios of successive numerators, and of successive denominators, inverted.
+    upper, lower = np.inf, (a + 1.0) / a / (delta + 1.0)
+    result = lower
+    for m in range(1, 200):
+        top, bottom = a + m - 1.0, a + 2.0 * m - 1.0
+        ratio = m * (b - m) * x / bottom
+        numerator = top / bottom * (top + b) * x * ratio
+        term = m + ratio + (a + m) / (bottom + 2.0) * (delta + 1.0 + m * (1.0 + y))
+        lower = 1.0 / (term + numerator * lower)
+        upper = term + numerator / upper
+        change = upper * lower
+        result *= change
+        if abs(change - 1.0) < 3e-16:
+            break
+    return result
 
 
 @scalar(inline=False)
@@ -132,15 +197,5 @@ def beta_tail_integral(a: float, b: float, x: float, y: float, delta: float) -> 
 
     ``delta = a y - b x`` must not be negative; a must be at least 1, and b or ``(a + b) y``.
     """
-    n = a + b
-    s = 76.0 / (delta + np.sqrt(delta * delta + 76.0 * n * x * y))
-    for _ in range(60):
-        depth = _beta_exponent(s, delta, n, x, y)
-        if _DEEP <= depth <= _TOO_DEEP:
-            break
-        slope = delta - n * x * y * expm1(-s) / (y + x * exp(-s))
-        s -= (depth - 38.0) / slope if depth < np.inf else 0.5 * s
-    # The integrand has poles at a distance of pi from the line: where it is long, in two parts.
-    if s > 8.0:
-        return _part(0.0, 0.25 * s, delta, n, x, y) + _part(0.25 * s, s, delta, n, x, y)
-    return _part(0.0, s, delta, n, x, y)
+    large = a >= _LARGE and b >= _LARGE
+    return _beta_integral(delta, a + b, x, y) if large else _beta_fraction(a, b, x, y, delta)
