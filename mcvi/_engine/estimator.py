@@ -14,11 +14,11 @@ from mcvi import _checks
 from mcvi._engine.by_block import Blocks
 from mcvi._engine.draws import Draws, Traced
 from mcvi._engine.fused import MeanOfWeights, Sums, Sweep
-from mcvi._engine.integrands import Function, Integrand, LogDensity, LogTerm, LogWeight, Values, log_density
+from mcvi._engine.integrands import Function, Integrand, LogTerm, LogWeight, Values, log_density
 from mcvi._engine.on_tape import importance_mean, log_mean_power, score_term, self_normalized_mean, widened
 from mcvi._engine.paired import Paired, Source, keeping_sources, sources_are_kept
 from mcvi._engine.parallel import fold
-from mcvi._engine.power_sums import Power, Powers, PowerSums, PowerTail, Tails
+from mcvi._engine.power_sums import Power, Powers, PowerSums, Tails
 from mcvi._engine.run import Task, Total, run
 from mcvi._engine.tail import RepeatedTail
 from mcvi._engine.warnings import warn_of_zero_weights
@@ -28,21 +28,17 @@ from mcvi.estimate import Estimate
 __all__ = [
     "Draws",
     "Estimand",
-    "Paired",
     "Function",
-    "LogDensity",
     "LogTerm",
     "LogWeight",
     "MeanOfWeights",
     "OfLogWeights",
+    "Paired",
     "Power",
     "PowerSums",
-    "PowerTail",
     "Powers",
     "Reading",
     "RepeatedTail",
-    "Source",
-    "Sums",
     "Tails",
     "Total",
     "Values",

@@ -133,7 +133,7 @@ def _infinite_where(outside: Any, estimate: Any) -> Any:
     return replace(estimate, value=value[()], standard_error=error[()])
 
 
-def _estimated(p: Any, q: Any, n: int, rng: RNGLike, block_size: int | None) -> Any:
+def _estimated(p: Any, q: Any, n: int, rng: RNGLike, block_size: int | None = None) -> Any:
     for name, distribution in (("p", p), ("q", q)):
         _checks.distribution(distribution, name)
     shape = _shape(p, q)

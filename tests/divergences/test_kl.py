@@ -319,3 +319,18 @@ def test_a_support_that_holds_the_other_settles_nothing():
         with pytest.raises(NotImplementedError, match="no closed-form KL"):
             kl_divergence(p, q)
         assert np.isfinite(kl_divergence(p, q, n=1000, rng=0).value)
+
+
+def test_a_density_is_given_block_size_draws_at_most():
+    asked = []
+
+    class Own(Normal):
+        def log_prob(self, value):
+            asked.append(len(value))
+            return super().log_prob(value)
+
+    p, q = Laplace(0.0, 1.0), Own(0.3, 1.5)
+    found = mcvi.kl_divergence(p, q, n=1000, rng=0, block_size=300)
+    assert asked == [300, 300, 300, 100]
+    plain = mcvi.kl_divergence(p, Normal(0.3, 1.5), n=1000, rng=0)
+    assert found.value == pytest.approx(float(plain.value), rel=1e-13)
