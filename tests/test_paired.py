@@ -214,3 +214,16 @@ def test_families_are_compared_by_what_is_inside():
 def test_estimates_outside_a_difference_do_not_hold_on_to_their_draws():
     mcvi.difference(ELBO, ELBO, n=10, rng=0)
     assert ELBO(n=10, rng=0).source is None
+
+
+@pytest.mark.parametrize("estimator", [mcvi.expectation_importance_sampler, mcvi.expectation_self_normalized])
+def test_a_draw_of_weight_zero_contributes_nothing_whatever_f_is_there(estimator):
+    def half(z):
+        return np.where(z > 0.0, P.log_prob(z), -np.inf)
+
+    def differences(f):
+        first = partial(estimator, f, half, Q)
+        return mcvi.difference(first, partial(mcvi.renyi_ratio, P.log_prob, Q, 0.5), z=Z)
+
+    plain, infinite = differences(np.sin), differences(lambda z: np.where(z > 0.0, np.sin(z), -np.inf))
+    assert (plain.value, plain.standard_error) == (infinite.value, infinite.standard_error)
