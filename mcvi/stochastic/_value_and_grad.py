@@ -52,10 +52,11 @@ def value_and_grad(loss_fn: Callable[[Any], Any]) -> Callable[..., tuple[Any, An
         axes after the draws and over the list, and averaged over the draws.
 
         params : array, number, or a dict, list or tuple of them
+            The parameters.
         n : int
-            How many draws.
+            The number of draws.
         rng : optional
-            Where the randomness comes from (SPEC 7).
+            The source of randomness (SPEC 7).
         errors : bool
             If True, all results are `Estimate` objects. If False they are plain arrays, for an optimiser: `loss_fn` is
             run once, and the price is that of ``autograd.grad``.
