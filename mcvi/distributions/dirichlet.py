@@ -16,7 +16,7 @@ from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.gammas import fill_gammas
 from mcvi._kernels.functions import elementary, special
 from mcvi._kernels.sums.simplex import simplex_sums, softmax
-from mcvi._typing import Array, ArrayLike, FloatArray
+from mcvi._typing import Array, FloatArray, Parameter
 from mcvi.distributions._base.constraints import positive, simplex, vectors_of
 from mcvi.distributions._base.kl import register_kl
 from mcvi.distributions._base.page import widen
@@ -107,7 +107,7 @@ class Dirichlet(VectorFamily, compiled=True):
     array([1.5040774,      -inf])
     """
 
-    concentration: ArrayLike
+    concentration: Parameter
 
     constraints: ClassVar = {"concentration": vectors_of(positive)}
     support: ClassVar = simplex
@@ -171,7 +171,7 @@ class Dirichlet(VectorFamily, compiled=True):
 
     def _mode(self) -> Any:
         inside = np.all(np.asarray(value_of(self.concentration)) > 1.0, axis=-1, keepdims=True)
-        less = anp.where(inside, self.concentration - 1.0, np.nan)  # type: ignore[operator]
+        less = anp.where(inside, self.concentration - 1.0, np.nan)
         return less / anp.sum(less, axis=-1, keepdims=True)
 
     def _variance(self) -> Any:

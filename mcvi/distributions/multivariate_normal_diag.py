@@ -9,7 +9,7 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi._kernels.sums.rows import group_sums
-from mcvi._typing import ArrayLike, FloatArray
+from mcvi._typing import FloatArray, Parameter
 from mcvi.distributions._base.blockwise import Numbers
 from mcvi.distributions._base.constraints import positive, real, vectors_of
 from mcvi.distributions._base.kl import register_kl
@@ -45,8 +45,8 @@ class MultivariateNormalDiag(VectorFamily, compiled=True):
     -2.531024
     """
 
-    loc: ArrayLike
-    scale_diag: ArrayLike
+    loc: Parameter
+    scale_diag: Parameter
 
     pathwise = True
 
@@ -93,7 +93,7 @@ class MultivariateNormalDiag(VectorFamily, compiled=True):
     _mode = _mean
 
     def _variance(self) -> Any:
-        return self.scale_diag**2  # type: ignore[operator]
+        return self.scale_diag**2
 
     def _covariance(self) -> Any:
         return matrix_of(self.variance())

@@ -9,7 +9,7 @@ from autograd import numpy as anp
 
 from mcvi._autograd import is_traced, masked_product, once_differentiable
 from mcvi._kernels.sums import triangular
-from mcvi._typing import Array, ArrayLike, FloatArray
+from mcvi._typing import Array, FloatArray, Parameter
 from mcvi.distributions._base.constraints import lower_triangular, real, vectors_of
 from mcvi.distributions._base.distribution import NO_SECOND_DERIVATIVE
 from mcvi.distributions._base.kl import closed_form_kl, kl_class, no_closed_form, register_kl
@@ -58,8 +58,8 @@ class MultivariateNormalTriL(VectorFamily, compiled=True):
            [0.5 , 4.25]])
     """
 
-    loc: ArrayLike
-    scale_tril: ArrayLike
+    loc: Parameter
+    scale_tril: Parameter
 
     pathwise = True
 
