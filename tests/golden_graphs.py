@@ -145,7 +145,7 @@ def mean_baseline_trace(inputs: dict[str, Any], scope: Scope) -> list[Any]:
 
 
 def stochastic_tensor_loss(inputs: dict[str, Any], scope: Scope) -> dict[str, bool]:
-    """Whether a node adds a term to a surrogate loss, and whether a derivative passes through its value."""
+    """Tell if a node adds a term to a surrogate loss, and if a derivative passes through its value."""
     params = parameters(inputs, scope)
 
     def made(params: dict[str, Any]) -> Any:

@@ -1,4 +1,4 @@
-"""What the library asks of autograd, and what it changes in it."""
+"""The parts of autograd that the library uses, and those that it changes."""
 
 import pickle
 import subprocess

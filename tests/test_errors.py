@@ -1,4 +1,4 @@
-"""What is refused, in which words, and what is computed all the same: the matrix of bad input to the estimators.
+"""Input that is refused, in which words, and input that is not: the matrix of bad input to the estimators.
 
 Every refusal names the argument, what it must be and what came, and comes before any work: no function of the user's
 has been called.

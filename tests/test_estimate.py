@@ -1,4 +1,4 @@
-"""What an Estimate is: an array with an error, exact affine arithmetic, and a reason to trust it."""
+"""An Estimate: an array with an error, exact affine arithmetic, and a reason to trust it."""
 
 import json
 import math

@@ -82,7 +82,7 @@ def tolerances(case):
 
 
 def differences(expected, answer, rtol, atol):
-    """What is wrong with an answer, one line for each part of it; only what is expected is looked at."""
+    """Return the errors of an answer, one line for each part of it; only what is expected is looked at."""
     if isinstance(expected, dict):
         return [
             f"{name}: {line}" for name in expected for line in differences(expected[name], answer[name], rtol, atol)
@@ -101,7 +101,7 @@ def differences(expected, answer, rtol, atol):
 
 
 def complaints(case):
-    """What is wrong with mcvi's answer to a case."""
+    """Return the errors of mcvi's answer to a case."""
     asked = {key: case[key] for key in ("name", "op", "inputs", "dtype")}
     try:
         answer = run_case(asked)

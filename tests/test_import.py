@@ -1,4 +1,4 @@
-"""What `import mcvi` costs: little time, no plotting, no compilation."""
+"""The cost of `import mcvi`: little time, no plotting, no compilation."""
 
 import os
 import subprocess

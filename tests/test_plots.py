@@ -1,4 +1,4 @@
-"""What stands in the figures."""
+"""The contents of the figures."""
 
 import matplotlib as mpl
 import numpy as np

@@ -1,4 +1,4 @@
-"""How the tests of the compiled functions choose arguments and measure errors: against mpmath, over all doubles."""
+"""Arguments for the tests of the compiled functions, and the errors they measure: against mpmath, over all doubles."""
 
 import mpmath
 import numba

@@ -1,4 +1,4 @@
-"""What the benchmarks share: JAX if it is installed, and a ratio taken in one process."""
+"""Fixtures of the benchmarks: JAX if it is installed, and a ratio taken in one process."""
 
 import time
 

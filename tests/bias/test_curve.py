@@ -1,4 +1,4 @@
-"""What a study found, as an object."""
+"""The curve that a study of bias returns."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What the tests of the console script share."""
+"""Fixtures of the tests of the console script."""
 
 import pytest
 

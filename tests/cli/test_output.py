@@ -1,4 +1,4 @@
-"""What the console script writes, and shows while it works."""
+"""The output of the console script, and its progress while it works."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""What every family of numbers promises, as classes of tests: a family inherits one and fills in the blanks.
+"""The promises of every family of numbers, as classes of tests: a family inherits one and fills in the blanks.
 
 `Contract` holds for every family; `ContinuousContract` adds what needs a density: Kolmogorov's test and quadrature.
 Both go by what a family can do: what it `lacks` must be refused by name, and everything else is tested.

@@ -1,4 +1,4 @@
-"""What every family of counts promises, beyond `Contract`: sums in place of integrals."""
+"""The promises of every family of counts, beyond `Contract`: sums in place of integrals."""
 
 import mpmath
 import numpy as np

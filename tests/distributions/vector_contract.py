@@ -1,4 +1,4 @@
-"""What every family of vectors promises, as a class of tests: a family inherits it and fills in the blanks.
+"""The promises of every family of vectors, as a class of tests: a family inherits it and fills in the blanks.
 
 A family that gives `values`, all values of its support, is held to sums over them; any other to means of draws.
 """

@@ -1,4 +1,4 @@
-"""What a graph costs: in the length of a chain, in the number of losses."""
+"""The cost of a graph: in the length of a chain, in the number of losses."""
 
 import gc
 import time

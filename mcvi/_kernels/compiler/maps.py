@@ -44,17 +44,6 @@ def ternary(function: Any) -> Any:
     return apply
 
 
-def quaternary(function: Any) -> Any:
-    """Return a kernel that sets ``out[i] = function(x[i], y[i], z[i], w[i])``."""
-
-    @kernel
-    def apply(x: Any, y: Any, z: Any, w: Any, out: Any) -> None:
-        for i in range(x.size):
-            out[i] = function(x[i], y[i], z[i], w[i])
-
-    return apply
-
-
 def _refuse_arrays(name: str, *arguments: Any) -> None:
     for argument in arguments:
         if not isinstance(argument, (types.Number, types.Boolean)):
