@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 __all__ = ["Array", "ArrayLike", "FloatArray", "Function", "LogDensity", "Parameter", "Progress", "RNGLike"]
 
@@ -15,18 +15,29 @@ Function: TypeAlias = Callable[[Any], Any]
 LogDensity: TypeAlias = Callable[[Any], Any]
 # Called with how many draws are done, and how many there are to do.
 Progress: TypeAlias = Callable[[int, int], Any]
-RNGLike: TypeAlias = (
-    "int | Sequence[int] | np.random.SeedSequence | np.random.Generator | np.random.BitGenerator | Any | None"
-)
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    RNGLike: TypeAlias = (
+        int | Sequence[int] | np.random.SeedSequence | np.random.Generator | np.random.BitGenerator | Any | None
+    )
     Parameter: TypeAlias = Any
 else:
+    # Type checkers know these in full; signatures and `help` show their names.
+
+    class ArrayLike:
+        """An array, or what numpy makes one of: a number, a list of numbers, ..."""
+
+    class RNGLike:
+        """A seed, a Generator or what numpy makes one of, a key of JAX, or None for fresh draws."""
 
     class Parameter:
         """A parameter of a distribution: a number or an array_like of numbers, traced by autograd or not.
 
-        For type checkers it is Any, because a family computes with its parameters; `help` shows its name.
+        For type checkers it is Any, because a family computes with its parameters.
         """
 
-    Parameter.__module__ = "builtins"  # else signatures would show the path of this private module
+    for _name in (ArrayLike, RNGLike, Parameter):
+        _name.__module__ = "builtins"  # else signatures would show the path of this private module
+    del _name

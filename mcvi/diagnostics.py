@@ -4,11 +4,12 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from mcvi._autograd import value_of
 from mcvi._checks import draw_count, real_array
 from mcvi._kernels.sums.pareto import FEWEST_EXCEEDANCES, fit_tails
+from mcvi._typing import ArrayLike
 
 __all__ = [
     "SmoothedWeights",

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from math import inf, nan
 
 import numpy as np
-from numpy.typing import ArrayLike
+
+from mcvi._typing import ArrayLike
 
 __all__ = ["PowerLaw", "fit_power_law"]
 

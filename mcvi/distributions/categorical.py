@@ -7,7 +7,7 @@ import numpy as np
 from autograd import numpy as anp
 
 from mcvi._autograd import value_of
-from mcvi._typing import FloatArray
+from mcvi._typing import FloatArray, Parameter
 from mcvi.distributions._base.category_probabilities import logits_otherwise, probs_otherwise
 from mcvi.distributions._base.constraints import Constraint, whole_up_to
 from mcvi.distributions._base.counts import log_tail
@@ -43,8 +43,8 @@ class Categorical(Classes, compiled=True):
     np.float64(0.75)
     """
 
-    logits: Any = logits_otherwise
-    probs: Any = probs_otherwise
+    logits: Parameter = logits_otherwise
+    probs: Parameter = probs_otherwise
 
     @property
     def event_shape(self) -> tuple[int, ...]:

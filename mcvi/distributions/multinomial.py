@@ -13,7 +13,7 @@ from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import multinomials
 from mcvi._kernels.functions.log_pmf import is_count, log_poisson
 from mcvi._kernels.sums.rows import group_sums
-from mcvi._typing import FloatArray
+from mcvi._typing import FloatArray, Parameter
 from mcvi.distributions._base.category_probabilities import CategoryProbabilities, logits_otherwise, probs_otherwise
 from mcvi.distributions._base.constraints import Constraint, counts_of, whole
 from mcvi.distributions._base.kl import register_kl
@@ -77,10 +77,10 @@ class Multinomial(CategoryProbabilities, compiled=True):
     array([-1.89711998,        -inf])
     """
 
-    total_count: Any
+    total_count: Parameter
     _: KW_ONLY
-    logits: Any = logits_otherwise
-    probs: Any = probs_otherwise
+    logits: Parameter = logits_otherwise
+    probs: Parameter = probs_otherwise
 
     discrete = True
     constraints = {"total_count": whole, **CategoryProbabilities.constraints}

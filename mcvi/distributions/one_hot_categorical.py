@@ -9,7 +9,7 @@ from autograd.extend import defvjp, primitive
 
 from mcvi._autograd import value_of
 from mcvi._kernels.draws import categories
-from mcvi._typing import FloatArray
+from mcvi._typing import FloatArray, Parameter
 from mcvi.distributions._base.category_probabilities import logits_otherwise, probs_otherwise
 from mcvi.distributions._base.constraints import counts_of
 from mcvi.distributions._base.finite import Classes, kl_classes_classes
@@ -44,8 +44,8 @@ class OneHotCategorical(Classes, compiled=True):
     array([-0.69314718, -1.38629436,        -inf])
     """
 
-    logits: Any = logits_otherwise
-    probs: Any = probs_otherwise
+    logits: Parameter = logits_otherwise
+    probs: Parameter = probs_otherwise
 
     support: ClassVar = counts_of(1.0)
 
