@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from mcvi import _checks
-from mcvi._autograd import is_traced
+from mcvi._autograd import is_traced, value_of
 from mcvi._engine.estimator import Draws, Paired, keeping_sources, run
 from mcvi._typing import ArrayLike, FloatArray, RNGLike
 from mcvi.distributions import Independent
@@ -57,8 +57,9 @@ def difference(
     TypeError
         `first` or `second` is not callable, or does not return an `Estimate`.
     ValueError
-        Both or neither of `n` and `z`; an estimate that is not that of one call of an estimator; proposals of different
-        families or sizes, whose draws do not share their noise one by one.
+        Both or neither of `n` and `z`; an estimate that is not that of one call of an estimator; estimates of different
+        draws (another number, key or array); proposals of different families or sizes, whose draws do not share
+        their noise one by one; shapes that do not broadcast.
 
     Notes
     -----
@@ -91,6 +92,7 @@ def difference(
     arguments = {name: value for name, value in given.items() if value is not None}
     with keeping_sources():
         a, b = first(**arguments), second(**arguments)
+    _fit_together(np.shape(value_of(a)), np.shape(value_of(b)))
     if is_traced(a, b):
         return a - b
     for result, name in ((a, "first"), (b, "second")):
@@ -136,8 +138,12 @@ def _or_zero(x: Any) -> Any:
 
 def _share_noise(a: Draws, b: Draws) -> None:
     """Check that draw number i of both is made from the same noise, and from that of no other draw."""
-    if a.n != b.n:
-        raise ValueError(f"first and second must take the same draws; got {a.n} and {b.n} of them.")
+    problem = _differs(a, b)
+    if problem:
+        raise ValueError(
+            f"first and second must take the same draws; got {problem}. Hand the arguments that each is called with on "
+            "to its estimator."
+        )
     if a.q is b.q or a.z is not None:
         return
     families, sizes = [_family(draws.q) for draws in (a, b)], (a.elements, b.elements)
@@ -148,6 +154,31 @@ def _share_noise(a: Draws, b: Draws) -> None:
             "one proposal, or two of the same family and size; or draws that are independent (another rng for each), "
             "whose errors add in quadrature."
         )
+
+
+def _differs(a: Draws, b: Draws) -> str:
+    """Return the words on what of the draws differs between two estimates; none if they take the same."""
+    if a.n != b.n:
+        return f"{a.n} and {b.n} of them"
+    if (a.z is None) != (b.z is None):
+        return "z= for one of them and n= for the other"
+    if a.z is not None:
+        return "" if a.z is b.z or np.array_equal(a.z, b.z, equal_nan=True) else "two arrays z= that differ"
+    if a.key != b.key:
+        return f"rng={a.key!r} and rng={b.key!r}"
+    if a.rows != b.rows and (a.sampler is None or a.q is not b.q):
+        return f"blocks of {a.rows} draws and of {b.rows} (see block_size)"
+    return ""
+
+
+def _fit_together(a: tuple[int, ...], b: tuple[int, ...]) -> None:
+    """Check that estimates of these shapes can be subtracted."""
+    try:
+        np.broadcast_shapes(a, b)
+    except ValueError:
+        raise ValueError(
+            f"first and second must return estimates of one shape, or of shapes that broadcast; got {a} and {b}."
+        ) from None
 
 
 def _family(q: Any) -> type:

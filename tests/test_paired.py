@@ -176,7 +176,15 @@ ELBO = partial(mcvi.elbo_ratio, P.log_prob, Q)
             lambda **_: ELBO(n=20, rng=0),
             {"n": 10},
             ValueError,
-            "first and second must take the same draws; got 10 and 20 of them.",
+            "first and second must take the same draws; got 10 and 20 of them. Hand the arguments that each is called "
+            "with on to its estimator.",
+        ),
+        (
+            partial(mcvi.elbo_ratio, P.log_prob, Normal([0.0, 1.0, 2.0], 1.0)),
+            partial(mcvi.elbo_ratio, P.log_prob, Normal([0.0, 1.0], 1.0)),
+            {"n": 10},
+            ValueError,
+            "first and second must return estimates of one shape, or of shapes that broadcast; got (3,) and (2,).",
         ),
         (
             partial(mcvi.renyi_ratio, P.log_prob, Q, np.linspace(0.0, 1.0, 10)),
@@ -191,6 +199,48 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence(first, second, argumen
     with pytest.raises(error) as caught:
         mcvi.difference(first, second, rng=0, **arguments)
     assert str(caught.value) == sentence
+
+
+class Own:
+    """A sampler of a user's."""
+
+    batch_shape = event_shape = ()
+
+    def sample(self, n, *, rng):
+        return rng.standard_normal(n)
+
+    def log_prob(self, z):
+        return Q.log_prob(z)
+
+
+GENERATOR = np.random.default_rng(0)
+OWN = partial(mcvi.elbo_ratio, P.log_prob, Own())
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "got"),
+    [
+        (lambda **_: ELBO(z=Z), lambda **_: ELBO(n=40, rng=0), "z= for one of them and n= for the other"),
+        (lambda **_: ELBO(n=40, rng=0), lambda **_: ELBO(z=Z), "z= for one of them and n= for the other"),
+        (lambda **_: ELBO(z=Z), lambda **_: ELBO(z=Z[::-1]), "two arrays z= that differ"),
+        (lambda **_: ELBO(n=40, rng=0), lambda **_: ELBO(n=40, rng=1), "rng=Key"),
+        (lambda **_: ELBO(n=40, rng=GENERATOR), lambda **_: ELBO(n=40, rng=GENERATOR), "rng=Key"),
+        (lambda **d: OWN(**d, block_size=10), lambda **d: OWN(**d, block_size=20), "blocks of 10 draws and of 20"),
+    ],
+    ids=["z and n", "n and z", "two z", "two seeds", "one generator twice", "blocks"],
+)
+def test_other_draws_in_one_than_in_the_other_are_refused(first, second, got):
+    with pytest.raises(
+        ValueError, match=r"^first and second must take the same draws; got .*its estimator\.$"
+    ) as caught:
+        mcvi.difference(first, second, n=40, rng=0)
+    assert got in str(caught.value)
+
+
+def test_equal_draws_and_equal_keys_are_the_same_draws():
+    same = mcvi.difference(lambda **_: ELBO(z=Z), lambda **_: ELBO(z=Z.copy()), n=1, rng=0)
+    keyed = mcvi.difference(lambda **_: ELBO(n=40, rng=0), lambda **_: ELBO(n=40, rng=mcvi.random.as_key(0)), n=1)
+    assert (same.value, same.standard_error, keyed.value, keyed.standard_error) == (0.0, 0.0, 0.0, 0.0)
 
 
 def test_a_refused_difference_leaves_the_generator_where_it_was():
