@@ -7,7 +7,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-__all__ = ["combined", "joined", "replaced_if", "scaled"]
+__all__ = ["combined", "counted", "joined", "replaced_if", "scaled"]
 
 
 def _members(context: Any, builder: Any, value: Any, kind: Any) -> list[Any]:
@@ -23,6 +23,23 @@ def _tuple_of(length: int, member: Callable[..., Any]) -> Callable[..., Any]:
         return context.make_tuple(builder, signature.return_type, member(context, builder, signature, args))
 
     return codegen
+
+
+@intrinsic(prefer_literal=True)
+def counted(typing_context: Any, function: Any, values: Any, count: Any) -> Any:
+    """Return the tuple `values`, which `function` gave, if it has `count` numbers; compiling fails if it has not."""
+    members = list(values) if isinstance(values, types.BaseTuple) else [values]
+    numbers = all(isinstance(member, (types.Number, types.Boolean)) for member in members)
+    if not (isinstance(values, types.BaseTuple) and numbers and len(members) == count.literal_value):
+        plain = function.dispatcher.py_func
+        found = str(len(members)) if isinstance(values, types.BaseTuple) and numbers else str(values)
+        name = f"{plain.__module__}.{plain.__qualname__}"
+        raise TypeError(f"{name} must return a tuple of numbers, {count.literal_value} of them; got {found}.")
+
+    def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        return args[1]
+
+    return values(function, values, count), codegen
 
 
 @intrinsic

@@ -10,6 +10,7 @@ import numpy as np
 
 from mcvi._kernels.compiler.elementwise import elementwise, elementwise_tuple, table
 from mcvi._kernels.compiler.jit import scalar
+from mcvi._kernels.compiler.tuples import counted
 from mcvi._kernels.draws.noise import uniforms
 from mcvi._kernels.functions import elementary
 from mcvi._typing import FloatArray
@@ -23,7 +24,9 @@ from mcvi.distributions._base.scalars import (
     guarded_tails,
     number_or_place,
     require_arguments,
+    require_constraints,
     require_fields,
+    require_function,
 )
 
 __all__ = ["Functions", "Page", "page", "widen"]
@@ -194,8 +197,19 @@ def page(
     Raises
     ------
     TypeError
-        A function takes other arguments, or reads a constant that `prepare` does not return.
+        An argument is of another kind; a function takes other arguments, or reads a constant that `prepare` does not
+        return. When first compiled: `prepare`, `score` or `velocity` returns another count of numbers.
     """
+    require_constraints("page", parameters)
+    if not hasattr(support, "low"):
+        raise TypeError(f"page: support must be a constraint of numbers, such as real or positive; got {support!r}.")
+    if not isinstance(draw, Sampler | None):
+        raise TypeError(f"page: draw must be a sampler, such as from_normal(...); got {draw!r}.")
+    for what, needed in {"prepare": prepare, "log_density": log_density, "score": score}.items():
+        require_function("page", what, needed)
+    for what, given in {"cdf": cdf, "log_cdf": log_cdf, "quantile": quantile, "velocity": velocity}.items():
+        if given is not None:
+            require_function("page", what, given)
     names = tuple(parameters)
     require_arguments(prepare, names, "prepare")
     record = inspect.signature(getattr(prepare, "py_func", prepare)).return_annotation
@@ -213,8 +227,16 @@ def page(
     elif draw is None:
         raise TypeError("page: give draw= or quantile=, from which to draw.")
 
-    def with_record(function: Any) -> Any:
+    def with_record(function: Any, count: int = 0) -> Any:
+        """Return a function of a tuple of constants; `count` is that of the numbers that it must return, if a tuple."""
         function = compiled(function)
+        if count:
+
+            @scalar
+            def of_tuple(x: float, values: Any) -> Any:
+                return counted(function, function(x, record(*values)), count)  # type: ignore[call-arg]
+
+            return of_tuple
 
         @scalar
         def of(x: float, values: Any) -> Any:
@@ -223,21 +245,22 @@ def page(
         return of
 
     def make() -> Functions:
-        compiled_prepare = compiled(prepare)
+        compiled_prepare, count = compiled(prepare), len(constants)
 
         @scalar
         def prepare_columns(values: Any) -> Any:
-            return compiled_prepare(*values)
+            return counted(compiled_prepare, compiled_prepare(*values), count)  # type: ignore[call-arg]
 
         guarded_density = guarded_log_density(support, constants, with_record(log_density))
-        found = Functions(prepare_columns, guarded_density, guarded_score(support, constants, with_record(score)))
+        slopes = with_record(score, len(names) + (not support.discrete))
+        found = Functions(prepare_columns, guarded_density, guarded_score(support, constants, slopes))
         if cdf is not None:
-            tails = guarded_tails(support, constants, with_record(cdf), 1.0, 0.0)
-            logs = logarithms_of(tails) if log_cdf is None else with_record(log_cdf)
+            tails = guarded_tails(support, constants, with_record(cdf, 2), 1.0, 0.0)
+            logs = logarithms_of(tails) if log_cdf is None else with_record(log_cdf, 2)
             found = found._replace(tails=tails, log_tails=guarded_tails(support, constants, logs, 0.0, -np.inf))
         if quantile is not None:
             found = found._replace(quantile=_spread(compiled(quantile)))
-        return found if velocity is None else found._replace(velocity=with_record(velocity))
+        return found if velocity is None else found._replace(velocity=with_record(velocity, len(names)))
 
     sampler = by_quantile(lambda: made.functions.quantile, len(names)) if draw is None else draw
     made = Page(parameters, constants, support, sampler, make)

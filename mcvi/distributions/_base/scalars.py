@@ -2,8 +2,8 @@
 
 import builtins
 import inspect
-from collections.abc import Callable, Sequence
-from types import CodeType, ModuleType
+from collections.abc import Callable, Mapping, Sequence
+from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numba.core.dispatcher import Dispatcher
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.compiler.tuples import joined, replaced_if
 from mcvi._kernels.functions.log_pmf import is_count
+from mcvi.distributions._base.constraints import Constraint
 
 __all__ = [
     "arguments",
@@ -21,7 +22,9 @@ __all__ = [
     "guarded_tails",
     "number_or_place",
     "require_arguments",
+    "require_constraints",
     "require_fields",
+    "require_function",
 ]
 
 
@@ -44,6 +47,21 @@ def require_arguments(function: Any, names: Sequence[str], what: str) -> None:
     found = arguments(function)
     if found != list(names):
         raise TypeError(f"{_named(function)}: {what} takes ({', '.join(names)}); got ({', '.join(found)}).")
+
+
+def require_function(owner: str, what: str, function: Any) -> None:
+    """Check that `function`, the argument `what` of `owner`, is one that can be compiled."""
+    if not isinstance(function, FunctionType | Dispatcher):
+        raise TypeError(f"{owner}: {what} must be a function of numbers; got {function!r}.")
+
+
+def require_constraints(owner: str, parameters: Any) -> None:
+    """Check that `parameters` says of each parameter, by its name, what it must be."""
+    named = isinstance(parameters, Mapping) and all(isinstance(name, str) for name in parameters)
+    if not (named and all(isinstance(rule, Constraint) for rule in parameters.values())):
+        raise TypeError(
+            f"{owner}: parameters must map names to constraints, as {{'scale': positive}}; got {parameters!r}."
+        )
 
 
 def require_fields(function: Any, fields: Sequence[str]) -> None:

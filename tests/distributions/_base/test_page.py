@@ -122,6 +122,61 @@ def test_wrong_names_are_errors_on_import(changes, text):
         ramp(**changes)
 
 
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({"log_density": None}, r"^page: log_density must be a function of numbers; got None\.$"),
+        ({"score": 1.0}, r"^page: score must be a function of numbers; got 1\.0\.$"),
+        ({"prepare": None}, r"^page: prepare must be a function of numbers; got None\.$"),
+        ({"cdf": "cdf"}, r"^page: cdf must be a function of numbers; got 'cdf'\.$"),
+        (
+            {"parameters": ["low", "high"]},
+            r"^page: parameters must map names to constraints, .*; got \['low', 'high'\]\.",
+        ),
+        (
+            {"parameters": {"low": "real"}},
+            r"^page: parameters must map names to constraints, .*; got \{'low': 'real'\}\.",
+        ),
+        (
+            {"support": "real"},
+            r"^page: support must be a constraint of numbers, such as real or positive; got 'real'\.",
+        ),
+        ({"draw": np.sqrt}, r"^page: draw must be a sampler, such as from_normal\(\.\.\.\); got <ufunc 'sqrt'>\.$"),
+    ],
+    ids=lambda case: str(case)[:24],
+)
+def test_arguments_of_another_kind_are_refused(changes, text):
+    with pytest.raises(TypeError, match=text):
+        ramp(**changes)
+
+
+def two_of_three(low: float, high: float) -> Constants:
+    return low, high
+
+
+@pytest.mark.parametrize(
+    ("changes", "method", "text"),
+    [
+        ({"score": lambda x, c: (0.0, 0.0)}, "score", r"<lambda> must return a tuple of numbers, 3 of them; got 2\.$"),
+        ({"score": lambda x, c: (x, x, x, x)}, "score", r"must return a tuple of numbers, 3 of them; got 4\.$"),
+        ({"score": lambda x, c: x}, "score", r"must return a tuple of numbers, 3 of them; got float64\.$"),
+        ({"prepare": two_of_three}, "log_prob", r"two_of_three must return a tuple of numbers, 3 of them; got 2\.$"),
+        ({"cdf": lambda x, c: (x, x, x)}, "cdf", r"must return a tuple of numbers, 2 of them; got 3\.$"),
+    ],
+    ids=["two", "four", "number", "prepare", "cdf"],
+)
+def test_another_count_of_numbers_is_refused_when_compiled(changes, method, text):
+    @dataclass(frozen=True, eq=False, repr=False)
+    class Wrong(Univariate):
+        low: Any
+        high: Any
+
+        _page = ramp(**changes)
+
+    with pytest.raises(TypeError, match=text):
+        getattr(Wrong(0.0, 3.0), method)(1.0)
+
+
 def test_fields_in_another_order_than_the_page_are_refused():
     with pytest.raises(TypeError, match=r"^Wrong: the page has the parameters low, high; give the class fields"):
 
