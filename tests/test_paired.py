@@ -239,7 +239,9 @@ def test_other_draws_in_one_than_in_the_other_are_refused(first, second, got):
 
 def test_equal_draws_and_equal_keys_are_the_same_draws():
     same = mcvi.difference(lambda **_: ELBO(z=Z), lambda **_: ELBO(z=Z.copy()), n=1, rng=0)
-    keyed = mcvi.difference(lambda **_: ELBO(n=40, rng=0), lambda **_: ELBO(n=40, rng=mcvi.random.as_key(0)), n=1, rng=0)
+    keyed = mcvi.difference(
+        lambda **_: ELBO(n=40, rng=0), lambda **_: ELBO(n=40, rng=mcvi.random.as_key(0)), n=1, rng=0
+    )
     assert (same.value, same.standard_error, keyed.value, keyed.standard_error) == (0.0, 0.0, 0.0, 0.0)
 
 

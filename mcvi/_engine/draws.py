@@ -161,7 +161,9 @@ class Draws:
             return self.z
         if not self.is_traced:
             return self._together(self.block)
-        if not (q.pathwise if self.sampler is not None else hasattr(q, "transport") and hasattr(q, "noise")):
+        if not (
+            q.draws_by_transport if isinstance(q, Distribution) else hasattr(q, "transport") and hasattr(q, "noise")
+        ):
             raise NotImplementedError(
                 f"{type(q).__name__} has no pathwise derivative of its draws, so that a gradient through n= draws "
                 "of it would be wrong. Use expectation(..., gradient='score'), or a surrogate loss, or pass draws with "

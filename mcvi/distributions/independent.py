@@ -70,6 +70,8 @@ class Independent(Distribution, compiled=True):
     @property
     def pathwise(self) -> bool:  # type: ignore[override]
         """True if a draw carries, by default, its derivative in the parameters."""
+        if isinstance(self.distribution, Distribution):
+            return self.distribution.draws_by_transport
         return bool(getattr(self.distribution, "pathwise", hasattr(self.distribution, "transport")))
 
     @property

@@ -46,4 +46,6 @@ class Blockwise(NamedTuple):
 
 
 #: The methods that `Blockwise` stands for: a subclass that overrides one revokes what it had inherited.
-STOOD_FOR = frozenset({"sample", "log_prob", "_draw", "_fill", "_noise", "_log_prob", "_log_prob_block", "_density"})
+STOOD_FOR = frozenset(
+    {"sample", "noise", "log_prob", "_draw", "_fill", "_noise", "_log_prob", "_log_prob_block", "_density"}
+)

@@ -178,8 +178,9 @@ class Distribution:
     def blockwise(self) -> Blockwise:
         """The sampler and the log density as the engine of the estimators calls them, block by block."""
         overridden = type(self)._overridden
-        sampler, density = "sample" not in overridden, "log_prob" not in overridden
-        compiled = self._compiled and not overridden
+        sampler = not (overridden.intersection({"sample", "noise"}) or self._transport_replaced())
+        density = "log_prob" not in overridden
+        compiled = self._compiled and sampler and not overridden
         return Blockwise(
             self._draw if sampler else None,
             self._noise if sampler else None,
@@ -212,8 +213,11 @@ class Distribution:
             the draw if the family is `pathwise`, and none if it is not.
         """
         count = 1 if n is None else _checks.draw_count(n)
-        key = as_key(rng)
         draws: Any
+        if self.pathwise and ("noise" in self._overridden or self._transport_replaced()):
+            draws = self.transport(self.noise(count, rng=rng))
+            return draws[0] if n is None else draws
+        key = as_key(rng)
         if self.is_traced and self.pathwise:
             draws = self.transport(self._noise(key, 0, count))
         else:
@@ -232,6 +236,22 @@ class Distribution:
     @property
     def _declares_support(self) -> bool:
         return type(self).support is not Distribution.support
+
+    @property
+    def draws_by_transport(self) -> bool:
+        """True if a draw, by default, is `transport` of `noise` and carries its derivative in the parameters.
+
+        False where the family is not `pathwise`, or a subclass has replaced `sample` and neither of these two since.
+        """
+        sampler = self._owner("sample")
+        return self.pathwise and any(issubclass(self._owner(name), sampler) for name in ("transport", "noise"))
+
+    @classmethod
+    def _transport_replaced(cls) -> bool:
+        """Tell whether a subclass has replaced `transport` without the sampler beneath."""
+        order = cls.__mro__.index
+        below = [order(cls._owner(name)) for name in ("_page", "_draw", "_fill", "_noise")]
+        return order(cls._owner("transport")) < min(below)
 
     def noise(self, n: int, *, rng: RNGLike = None) -> Array:
         """Draw the parameter-free noise that `transport` turns into draws.
@@ -334,12 +354,13 @@ class Distribution:
 
         False where the family has no such method, or a subclass has replaced the density since.
         """
+        own = cls._owner(method)
+        return own is not Distribution and all(issubclass(own, cls._owner(name)) for name in cls._densities)
 
-        def owner(name: str) -> type:
-            return next(parent for parent in cls.__mro__ if name in vars(parent))
-
-        own = owner(method)
-        return own is not Distribution and all(issubclass(own, owner(name)) for name in cls._densities)
+    @classmethod
+    def _owner(cls, name: str) -> type:
+        """Return the class whose body has a method (or page) that a class inherits."""
+        return next((parent for parent in cls.__mro__ if name in vars(parent)), Distribution)
 
     def fisher(self) -> Any:
         """Return the Fisher information of the parameters, ``(*batch_shape, k, k)``, in the order of `parameters`."""

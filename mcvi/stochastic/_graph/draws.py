@@ -58,7 +58,7 @@ def has_transport(distribution: Any) -> bool:
     """Tell whether draws of the distribution can carry a derivative."""
     if isinstance(distribution, Distribution):
         # not by default, but by a method of the family itself: that of a base may serve only some of its families
-        return distribution.pathwise or "transport" in vars(type(distribution))
+        return distribution.draws_by_transport or "transport" in vars(type(distribution))
     return hasattr(distribution, "transport") and hasattr(distribution, "noise")
 
 

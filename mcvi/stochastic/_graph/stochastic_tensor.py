@@ -119,7 +119,10 @@ class StochasticTensor(BaseStochasticTensor):
                 "use pathwise=False with the score function or another estimator."
             )
         if value is None:
-            return bool(getattr(self.distribution, "pathwise", possible) if pathwise is None else pathwise)
+            by_default = getattr(
+                self.distribution, "draws_by_transport", getattr(self.distribution, "pathwise", possible)
+            )
+            return bool(by_default if pathwise is None else pathwise)
         if derivative_levels(value):
             return True if pathwise is None else pathwise
         if pathwise and any(map(derivative_levels, boxes)):
