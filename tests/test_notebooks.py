@@ -25,3 +25,9 @@ def test_the_notebook_runs_and_its_assertions_hold(path, monkeypatch):
     nbclient.NotebookClient(
         notebook, timeout=240, kernel_name="python3", resources={"metadata": {"path": str(ROOT)}}
     ).execute()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_the_notebook_holds_no_outputs(path):
+    code = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    assert not [cell.outputs for cell in code if cell.outputs or cell.execution_count]

@@ -1,1 +1,1 @@
-"""The engine of the estimators. `estimator` is its door: nobody outside imports another of its modules."""
+"""The engine of the estimators. `estimator` is its door. `mcvi.bias` alone looks behind it: at `draws` and `parallel`."""

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 from autograd import numpy as anp
-from autograd.extend import defvjp, primitive
 
-from mcvi._autograd import value_of
+from mcvi._autograd import differentiable, value_of
 from mcvi._kernels.sums.moments import SMALL_POWER
 
 __all__ = ["importance_mean", "log_mean_power", "score_term", "self_normalized_mean", "widened"]
@@ -69,10 +68,7 @@ def widened(mean: Any, batch_shape: tuple[int, ...]) -> Any:
     return mean if shape == wide else mean + np.zeros(wide)
 
 
-@primitive
+@differentiable(lambda answer, log_prob: 1.0)
 def score_term(log_prob: Any) -> Any:
     """Return zeros that carry the derivative of `log_prob`: what a score function adds to a value."""
     return np.zeros(np.shape(log_prob))
-
-
-defvjp(score_term, lambda ans, log_prob: lambda g: g)
