@@ -120,7 +120,9 @@ def unbroadcast(gradient: Any, shape: tuple[int, ...], leading: int = 0) -> Any:
     if extra > 0:
         gradient = gradient.sum(axis=tuple(range(leading, leading + extra)))
     stretched = tuple(leading + i for i, size in enumerate(shape) if size == 1 and gradient.shape[leading + i] != 1)
-    return gradient.sum(axis=stretched, keepdims=True) if stretched else gradient
+    if stretched:
+        gradient = gradient.sum(axis=stretched, keepdims=True)
+    return gradient if is_traced(gradient) else gradient[()]
 
 
 def masked_product(g: Any, derivative: Any) -> Any:
@@ -181,7 +183,7 @@ def once_differentiable(pull_back: Callable[..., Any], refusal: str) -> Callable
     def first_derivative(g: Any, argnums: Any, answer: Any, *arguments: Any, **options: Any) -> tuple[Any, ...]:
         parts = pull_back(g, argnums, answer, *arguments, **options)
         return tuple(
-            unbroadcast(part, np.shape(arguments[argnum]))[()] for argnum, part in zip(argnums, parts, strict=True)
+            unbroadcast(part, np.shape(arguments[argnum])) for argnum, part in zip(argnums, parts, strict=True)
         )
 
     def refuse(*arguments: Any) -> Any:

@@ -1,1 +1,4 @@
-"""The engine of the estimators. `estimator` is its door. `mcvi.bias` alone looks behind it: at `draws` and `parallel`."""
+"""The engine of the estimators.
+
+`estimator` is its door. Bias studies alone look behind it: they import `draws` and `parallel` as well.
+"""

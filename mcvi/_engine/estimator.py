@@ -1,8 +1,8 @@
 """One function that turns draws and an estimand into an `Estimate`: the door of the engine.
 
 An estimator checks its arguments, makes `Draws` and an `Estimand`, and calls `estimate`. The parts that it needs for
-that are named here. Bias studies, which repeat an estimator and fold the results, import `draws` and `parallel` as well;
-nothing else outside imports another module of the engine.
+that are named here. Bias studies, which repeat an estimator and fold the results, import `draws` and `parallel` as
+well; nothing else outside imports another module of the engine.
 """
 
 from concurrent.futures import Executor

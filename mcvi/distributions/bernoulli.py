@@ -95,7 +95,7 @@ class Bernoulli(Odds):
         by_draw = np.broadcast_to(weights, (*np.shape(value)[:ahead], *(1,) * len(self.batch_shape))).reshape(-1)
         ones = (by_draw @ np.reshape(value, (by_draw.size, -1))).reshape(self.batch_shape)
         total = ones - self.probs * by_draw.sum()
-        return {"logits": unbroadcast(total, np.shape(self.logits))[()]}
+        return {"logits": unbroadcast(total, np.shape(self.logits))}
 
     def _mean(self) -> Any:
         return self.probs

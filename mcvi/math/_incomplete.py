@@ -22,9 +22,12 @@ __all__ = [
     "log_gammaincc",
 ]
 
-_in_shape = refused(
-    "the derivative of a cdf in the shape parameters has no closed form; differentiate it in the value only."
-)
+
+def _shapes_refused(name: str) -> list[Any]:
+    """Return the refusals of the derivatives in the shapes of a function, one for each."""
+    other = ("q" if name.endswith("ccinv") else "p") if name.endswith("inv") else "x"
+    shapes = "a" if "gamma" in name else "ab"
+    return [refused(f"{name} has no derivative in its shape {shape}; only in {other}.") for shape in shapes]
 
 
 def _gamma_elasticity(answer: Any, a: Any, x: Any) -> Any:
@@ -35,31 +38,35 @@ def _beta_elasticity(answer: Any, a: Any, b: Any, x: Any) -> Any:
     return (a - 1.0) / x - (b - 1.0) / (1.0 - x)
 
 
-_log_gamma_density = elementwise(incomplete_gamma.log_gamma_density, "gammainc", _in_shape, _gamma_elasticity)
-_log_beta_density = elementwise(incomplete_beta.log_beta_density, "betainc", _in_shape, _in_shape, _beta_elasticity)
+_log_gamma_density = elementwise(
+    incomplete_gamma.log_gamma_density, "gammainc", *_shapes_refused("gammainc"), _gamma_elasticity
+)
+_log_beta_density = elementwise(
+    incomplete_beta.log_beta_density, "betainc", *_shapes_refused("betainc"), _beta_elasticity
+)
 
 
-def _over_tail(module: Any, name: str, shapes: int, elasticity: Any, sign: float) -> Any:
+def _over_tail(density: Any, name: str, elasticity: Any, sign: float) -> Any:
     """Return the density over a tail as a function of the shapes and x: the derivative of the tail's logarithm."""
 
     def derivative(answer: Any, *arguments: Any) -> Any:
         return answer * (elasticity(answer, *arguments) - sign * answer)
 
-    return elementwise(getattr(module, name), name, *[_in_shape] * shapes, derivative)
+    return elementwise(density, name, *_shapes_refused(name), derivative)
 
 
-_gamma_over_lower = _over_tail(incomplete_gamma, "gamma_density_over_lower", 1, _gamma_elasticity, 1.0)
-_gamma_over_upper = _over_tail(incomplete_gamma, "gamma_density_over_upper", 1, _gamma_elasticity, -1.0)
-_beta_over_lower = _over_tail(incomplete_beta, "beta_density_over_lower", 2, _beta_elasticity, 1.0)
-_beta_over_upper = _over_tail(incomplete_beta, "beta_density_over_upper", 2, _beta_elasticity, -1.0)
+_gamma_over_lower = _over_tail(incomplete_gamma.gamma_density_over_lower, "log_gammainc", _gamma_elasticity, 1.0)
+_gamma_over_upper = _over_tail(incomplete_gamma.gamma_density_over_upper, "log_gammaincc", _gamma_elasticity, -1.0)
+_beta_over_lower = _over_tail(incomplete_beta.beta_density_over_lower, "log_betainc", _beta_elasticity, 1.0)
+_beta_over_upper = _over_tail(incomplete_beta.beta_density_over_upper, "log_betaincc", _beta_elasticity, -1.0)
 
 
 def _gamma(name: str, derivative: Any) -> Any:
-    return elementwise(getattr(incomplete_gamma, name), name, _in_shape, derivative)
+    return elementwise(getattr(incomplete_gamma, name), name, *_shapes_refused(name), derivative)
 
 
 def _beta(name: str, derivative: Any) -> Any:
-    return elementwise(getattr(incomplete_beta, name), name, _in_shape, _in_shape, derivative)
+    return elementwise(getattr(incomplete_beta, name), name, *_shapes_refused(name), derivative)
 
 
 _gammainc = _gamma("gammainc", lambda answer, a, x: exp(_log_gamma_density(a, x)))
@@ -213,11 +220,11 @@ def gammainccinv(a: Any, q: Any, /) -> Any:
 
 
 def betainc(a: Any, b: Any, x: Any, /) -> Any:
-    r"""Return the regularised incomplete beta function, for positive `a` and `b` and `x` in [0, 1].
+    r"""Return the regularised incomplete beta function, for `x` in [0, 1] and `a` and `b` of at least 0, not both 0.
 
     .. math:: I_x(a, b) = \frac1{B(a, b)} \int_0^x t^{a - 1} (1 - t)^{b - 1} dt
 
-    It is the distribution function of a beta variable.
+    It is the distribution function of a beta variable; with `a` of 0 that of the number 0, with `b` of 0 that of 1.
 
     Notes
     -----

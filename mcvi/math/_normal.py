@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import numpy as np
 from autograd import numpy as anp
 
+from mcvi._autograd import value_of
 from mcvi._kernels.compiler import maps
 from mcvi._kernels.functions import erf as errors
 from mcvi._kernels.functions import special
@@ -32,9 +34,13 @@ _erfc = elementwise(errors.erfc, "erfc", lambda answer, x: -_2_OVER_SQRT_PI * ex
 
 
 def _slope_of_erfcx(answer: Any, x: Any) -> Any:
-    # The first form cancels for large x; the second is the curvature of the logarithm of the normal tail.
-    far = _SQRT_PI * answer * answer * _log_ndtr_second(-_SQRT_2 * x)
-    return anp.where(x < 1.0, 2.0 * x * answer - _2_OVER_SQRT_PI, far)
+    # The first form cancels for large x; the second is the curvature of the logarithm of the normal tail. Each is taken
+    # at a harmless point where the other holds. Below -26.5 the derivative is beyond the range: -inf.
+    near = value_of(x) < 1.0
+    far_x, far_answer = anp.where(near, 1.0, x), anp.where(near, 0.0, answer)
+    far = _SQRT_PI * far_answer * far_answer * _log_ndtr_second(-_SQRT_2 * far_x)
+    with np.errstate(over="ignore"):
+        return anp.where(near, 2.0 * anp.where(near, x, 0.0) * answer - _2_OVER_SQRT_PI, far)
 
 
 _erfcx = elementwise(errors.erfcx, "erfcx", _slope_of_erfcx)

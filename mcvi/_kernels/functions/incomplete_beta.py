@@ -107,8 +107,10 @@ def beta_tails(a: float, b: float, x: float, y: float, log_x: float, log_y: floa
 
     One tail is ``exp(log_scale) factor``, and the density of the log odds ``exp(log_scale) density``.
     """
-    if not (a > 0.0 and b > 0.0 and a < np.inf and b < np.inf and x >= 0.0 and y >= 0.0):
+    if not (a >= 0.0 and b >= 0.0 and a + b > 0.0 and a < np.inf and b < np.inf and x >= 0.0 and y >= 0.0):
         return np.nan, np.nan, np.nan, True
+    if a == 0.0 or b == 0.0:  # all the mass is at 0, or at 1
+        return -np.inf, 1.0, 0.0, b == 0.0 and log_y != -np.inf
     if log_x == -np.inf or log_y == -np.inf:
         return -np.inf, 1.0, 0.0, log_x == -np.inf
     lower = True

@@ -8,6 +8,7 @@ saddle-point form (Loader 2000) times a tail integral. For smaller shapes and x 
 power series (DLMF 8.7.1), of which the leading term is taken from 1 without cancellation (Gil, Segura, Temme 2012).
 """
 
+import math
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,11 @@ def gamma_tails(a: float, x: float, log_x: float) -> Any:
         return -np.inf, (1.0 if a < np.inf else np.nan), 0.0, False
     if a == np.inf or log_x == -np.inf:
         return -np.inf, 1.0, 0.0, True
+    if x < 1e-10 and x > 1e-305 and a <= 20.0:
+        # Two terms of the power series, the first as a power of x: its logarithm would cost digits.
+        leading = x**a / math.gamma(a + 1.0)
+        if leading > 1e-306 and leading <= 0.5:
+            return 0.0, leading * (1.0 - a / (a + 1.0) * x), a * leading * (1.0 - x), True
     if a >= 1.0 or x >= 1.0:
         log_scale, density = _log_density(a, x, log_x)
         return log_scale, density * gamma_tail_integral(a, x, a > x), density, a > x

@@ -143,7 +143,7 @@ class Univariate(Distribution, compiled=True):
     def _weighted_score(self, value: Any, weights: Any) -> dict[str, Any]:
         sums = weighted_scores(self._page, self._table, value, weights, self.batch_shape)
         return {
-            name: unbroadcast(row, np.shape(held))[()]
+            name: unbroadcast(row, np.shape(held))
             for row, (name, held) in zip(sums[1:], self.parameters.items(), strict=True)
         }
 
