@@ -29,7 +29,7 @@ from mcvi.distributions._base.scalars import (
     require_function,
 )
 
-__all__ = ["Functions", "Page", "page", "widen"]
+__all__ = ["Functions", "Page", "page", "require_page", "widen"]
 
 # A batch of fewer members is repeated side by side, so that the inner loop is long enough to vectorise.
 _COLUMNS = 256
@@ -265,6 +265,13 @@ def page(
     sampler = by_quantile(lambda: made.functions.quantile, len(names)) if draw is None else draw
     made = Page(parameters, constants, support, sampler, make)
     return made
+
+
+def require_page(owner: str, base: Any) -> None:
+    """Check that `base`, of which the operator `owner` makes a page, is a page."""
+    if not isinstance(base, Page):
+        got = base.__name__ if isinstance(base, type) else type(base).__name__
+        raise TypeError(f"{owner}: the base must be a page, as Normal._page or Poisson._page['rate']; got {got}.")
 
 
 def _spread(quantile: Any) -> Any:

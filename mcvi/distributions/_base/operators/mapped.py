@@ -9,10 +9,10 @@ import numpy as np
 
 from mcvi._kernels.compiler.elementwise import elementwise
 from mcvi._kernels.compiler.jit import scalar
-from mcvi._kernels.compiler.tuples import joined, scaled
+from mcvi._kernels.compiler.tuples import counted, joined, scaled
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.constraints import Constraint
-from mcvi.distributions._base.page import Functions, Page
+from mcvi.distributions._base.page import Functions, Page, require_page
 from mcvi.distributions._base.samplers import FromNoise, Sampler
 from mcvi.distributions._base.scalars import (
     arguments,
@@ -21,6 +21,8 @@ from mcvi.distributions._base.scalars import (
     guarded_score,
     guarded_tails,
     require_arguments,
+    require_constraints,
+    require_function,
 )
 from mcvi.random import Key
 
@@ -54,6 +56,7 @@ class Map:
     low: Callable[..., Any] | None = None
 
     def __post_init__(self) -> None:
+        require_constraints("Map", self.parameters)
         names = tuple(self.parameters)
         for what, first in (
             ("forward", 1),
@@ -64,7 +67,8 @@ class Map:
             ("low", 2),
         ):
             function = getattr(self, what)
-            if function is not None:
+            if function is not None or what != "low":
+                require_function("Map", what, function)
                 require_arguments(function, (*arguments(function)[:first], *names), what)
 
 
@@ -73,6 +77,9 @@ def mapped(base: Page, by: Map) -> Page:
 
     The support of `base` must be where the map is defined.
     """
+    require_page("mapped", base)
+    if not isinstance(by, Map):
+        raise TypeError(f"mapped: by must be a Map; got {by!r}.")
     count, first = len(base.parameters), len(base.constants)
     names = (*base.constants, *by.parameters)
 
@@ -81,6 +88,7 @@ def mapped(base: Page, by: Map) -> Page:
         forward, inverse, log_slope, map_score, map_velocity = map(compiled, functions)
         own_base = base.functions
         prepare_base, density_base, score_base = own_base.prepare, own_base.log_density, own_base.score
+        slopes = 1 + len(by.parameters)
         increasing, low = by.increasing, None if by.low is None else compiled(by.low)
 
         @scalar
@@ -107,7 +115,7 @@ def mapped(base: Page, by: Map) -> Page:
         def score(x: float, constants: Any) -> Any:
             own = constants[first:]
             inner = score_base(inverse(x, *own), constants[:first])
-            outer = map_score(inner[0], x, *own)
+            outer = counted(map_score, map_score(inner[0], x, *own), slopes)  # type: ignore[call-arg]
             return joined(joined(outer[:1], inner[1:]), outer[1:])
 
         def tails_of(tails: Any) -> Any:
@@ -136,7 +144,7 @@ def mapped(base: Page, by: Map) -> Page:
             @scalar
             def velocity(x: float, constants: Any) -> Any:
                 own = constants[first:]
-                outer = map_velocity(x, *own)
+                outer = counted(map_velocity, map_velocity(x, *own), slopes)  # type: ignore[call-arg]
                 return joined(scaled(velocity_base(inverse(x, *own), constants[:first]), outer[0]), outer[1:])
 
         return Functions(

@@ -8,12 +8,18 @@ import numpy as np
 
 from mcvi._kernels.compiler.elementwise import table
 from mcvi._kernels.compiler.jit import scalar
-from mcvi._kernels.compiler.tuples import joined
+from mcvi._kernels.compiler.tuples import counted, joined
 from mcvi._typing import FloatArray
 from mcvi.distributions._base.constraints import Constraint
-from mcvi.distributions._base.page import Functions, Page
+from mcvi.distributions._base.page import Functions, Page, require_page
 from mcvi.distributions._base.samplers import FromNoise, Sampler
-from mcvi.distributions._base.scalars import arguments, compiled, require_arguments
+from mcvi.distributions._base.scalars import (
+    arguments,
+    compiled,
+    require_arguments,
+    require_constraints,
+    require_function,
+)
 from mcvi.random import Key
 
 __all__ = ["renamed"]
@@ -41,6 +47,10 @@ def renamed(
     A chi-squared variable with `df` degrees of freedom is a gamma variable:
     ``renamed(gamma, {"df": positive}, lambda df: (0.5 * df, 0.5), lambda s, df: (0.5 * s[0],))``.
     """
+    require_page("renamed", base)
+    require_constraints("renamed", parameters)
+    require_function("renamed", "to_base", to_base)
+    require_function("renamed", "pull_back", pull_back)
     names = tuple(parameters)
     require_arguments(to_base, names, "to_base")
     require_arguments(pull_back, (*arguments(pull_back)[:1], *names), "pull_back")
@@ -48,16 +58,17 @@ def renamed(
 
     @cache
     def inner() -> Any:
-        translate = compiled(to_base)
+        translate, count = compiled(to_base), len(base.parameters)
 
         @scalar
         def of(values: Any) -> Any:
-            return translate(*values)
+            return counted(translate, translate(*values), count)  # type: ignore[call-arg]
 
         return of
 
     def make() -> Functions:
         own, pull, to_parameters = base.functions, compiled(pull_back), inner()
+        count = len(names)
         prepare_base, density_base, score_base = own.prepare, own.log_density, own.score
 
         @scalar
@@ -71,7 +82,8 @@ def renamed(
         @scalar
         def score(x: float, constants: Any) -> Any:
             slopes = score_base(x, constants[:first])
-            return joined(slopes[:1], pull(slopes[1:], *constants[first:]))
+            pulled = pull(slopes[1:], *constants[first:])
+            return joined(slopes[:1], counted(pull, pulled, count))  # type: ignore[call-arg]
 
         def of_value(tails: Any) -> Any:
             if tails is None:
