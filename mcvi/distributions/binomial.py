@@ -24,6 +24,7 @@ from mcvi.distributions._base.success_probability import (
     of_logits,
     of_probs,
     probs_otherwise,
+    success_and_low,
 )
 
 __all__ = ["Binomial"]
@@ -35,17 +36,19 @@ class _Constants(NamedTuple):
     failure: float
     log_success: float
     log_failure: float
+    success_low: float
     factor: float
 
 
 def _prepare_logits(total_count: float, logits: float) -> _Constants:
-    log_p, log_q, q, minus_p = of_logits(logits)
-    return _Constants(total_count, -minus_p, q, log_p, log_q, 1.0)
+    log_p, log_q, _, _ = of_logits(logits)
+    p, q, low = success_and_low(logits)
+    return _Constants(total_count, p, q, log_p, log_q, low, 1.0)
 
 
 def _prepare_probs(total_count: float, probs: float) -> _Constants:
     log_p, log_q, _, _ = of_probs(probs)
-    return _Constants(total_count, probs, 1.0 - probs, log_p, log_q, 1.0 / (probs * (1.0 - probs)))
+    return _Constants(total_count, probs, 1.0 - probs, log_p, log_q, 0.0, 1.0 / (probs * (1.0 - probs)))
 
 
 def _log_density(x: float, c: _Constants) -> Any:
@@ -54,13 +57,21 @@ def _log_density(x: float, c: _Constants) -> Any:
 
 def _score(x: float, c: _Constants) -> Any:
     n, p, q, certain = c.total_count, c.success, c.failure, c.factor == np.inf
-    # The smaller of p and q is the one that is not one minus a rounded number.
-    excess = x - n * p if p <= 0.5 else n * q - (n - x)
+    # The smaller of p and q is the one that is not one minus a rounded number; its product with n needs all its digits.
+    by_success = p <= 0.5
+    mean, mean_low = special.product(n, p if by_success else q)
+    excess = (x - mean) - mean_low if by_success else (mean - (n - x)) + mean_low
+    excess = excess - n * c.success_low
     slope = excess * c.factor
     # 0 times infinity, for probs of 0 and of 1: the limit from inside.
     slope = -n if (x == 0.0) & certain & (p == 0.0) else slope
     slope = n if (x == n) & certain & (q == 0.0) else slope
-    return special.digamma_rise(n - x + 1.0, x) + c.log_failure, slope
+    # Near the mean the rise of digamma is the logarithm of 1 / q and little more.
+    after = n - x + 1.0
+    beyond = (excess - p) / after
+    near = elementary.log1p(beyond) + special.digamma_rise_less_log(after, x)
+    in_count = special.digamma_rise(after, x) + c.log_failure
+    return near if (after >= 3.5) & (beyond > -0.5) else in_count, slope
 
 
 @scalar

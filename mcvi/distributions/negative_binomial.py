@@ -12,7 +12,7 @@ from mcvi._kernels.compiler.elementwise import table
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import POISSON, invert_poissons, poisson_attempt, poisson_constants
 from mcvi._kernels.draws.gammas import SLOTS, fill_gammas
-from mcvi._kernels.functions import incomplete_beta, incomplete_gamma, special
+from mcvi._kernels.functions import elementary, incomplete_beta, incomplete_gamma, special
 from mcvi._kernels.functions.log_pmf import log_negative_binomial
 from mcvi._typing import FloatArray, Parameter
 from mcvi.distributions._base.alternatives import either
@@ -27,6 +27,7 @@ from mcvi.distributions._base.success_probability import (
     of_logits,
     of_probs,
     probs_otherwise,
+    success_and_low,
     trials_kl,
 )
 from mcvi.random import Key, standard_uniforms, tile_rows
@@ -43,30 +44,52 @@ class _Constants(NamedTuple):
     log_failure: float
     in_success: float
     in_failure: float
+    success_low: float
+    factor: float
 
 
 def _prepare_logits(total_count: float, logits: float) -> _Constants:
     r = total_count
-    log_p, log_q, q, minus_p = of_logits(logits)
-    return _Constants(r, special.stirling_error(r), -minus_p, q, log_p, log_q, q, minus_p)
+    log_p, log_q, in_success, in_failure = of_logits(logits)
+    p, q, low = success_and_low(logits)
+    return _Constants(r, special.stirling_error(r), p, q, log_p, log_q, in_success, in_failure, low, 1.0)
 
 
 def _prepare_probs(total_count: float, probs: float) -> _Constants:
     r, p = total_count, probs
     log_p, log_q, in_success, in_failure = of_probs(p)
-    return _Constants(r, special.stirling_error(r), p, 1.0 - p, log_p, log_q, in_success, in_failure)
+    factor = 1.0 / (p * (1.0 - p))
+    return _Constants(r, special.stirling_error(r), p, 1.0 - p, log_p, log_q, in_success, in_failure, 0.0, factor)
 
 
 def _log_density(x: float, c: _Constants) -> Any:
     return log_negative_binomial(x, c.total_count, c.stirling_error, c.success, c.failure, c.log_success, c.log_failure)
 
 
+@scalar
+def _excess(x: float, c: _Constants) -> Any:
+    """Return ``x q - r p`` as if computed with twice the digits, for x > 0."""
+    r, p, q = c.total_count, c.success, c.failure
+    n = x + r
+    n_low = (x - (n - (n - x))) + (r - (n - x))
+    # The smaller of p and q is the one that is not one minus a rounded number.
+    by_success = p <= 0.5
+    share = p if by_success else q
+    mean, mean_low = special.product(n, share)
+    mean_low = mean_low + n_low * share
+    excess = (x - mean) - mean_low if by_success else (mean - r) + mean_low
+    return excess - n * c.success_low
+
+
 def _score(x: float, c: _Constants) -> Any:
     r = c.total_count
-    successes = x * c.in_success if x > 0.0 else 0.0
+    excess = _excess(x, c)
+    # At the mean of a large count both sums are differences of large numbers, which only the excess knows.
     failures = r * c.in_failure if r > 0.0 else 0.0
-    in_count = special.digamma_rise(r, x) if x > 0.0 else 0.0
-    return in_count + c.log_failure, successes + failures
+    slope = excess * c.factor if (x > 0.0) & (c.factor < np.inf) else (x * c.in_success if x > 0.0 else 0.0) + failures
+    in_count = (special.digamma_rise(r, x) if x > 0.0 else 0.0) + c.log_failure
+    near = elementary.log1p(excess / r) + special.digamma_rise_less_log(r, x)
+    return near if (x > 0.0) & (r >= 3.5) & (excess > -0.5 * r) else in_count, slope
 
 
 @scalar

@@ -10,6 +10,7 @@ from mcvi import math
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.draws.counts import POISSON, poisson_attempt, poisson_constants, poisson_sums
 from mcvi._kernels.functions import elementary, incomplete_gamma
+from mcvi._kernels.functions.exp_pair import exp_pair
 from mcvi._kernels.functions.log_pmf import log_poisson
 from mcvi._typing import Parameter
 from mcvi.distributions._base.alternatives import either, otherwise
@@ -25,17 +26,19 @@ __all__ = ["Poisson"]
 class _Constants(NamedTuple):
     rate: float
     log_rate: float
+    rate_low: float
     factor: float
     at_zero: float
 
 
 def _prepare_rate(rate: float) -> _Constants:
-    return _Constants(rate, elementary.log(rate), 1.0 / rate, -1.0)
+    return _Constants(rate, elementary.log(rate), 0.0, 1.0 / rate, -1.0)
 
 
 def _prepare_log_rate(log_rate: float) -> _Constants:
-    rate = elementary.exp(log_rate)
-    return _Constants(rate, log_rate, 1.0, -rate)
+    # A large count less the rate keeps its digits only if the rate has more than those of a double.
+    rate, rate_low = exp_pair(log_rate)
+    return _Constants(rate, log_rate, rate_low, 1.0, -rate)
 
 
 def _log_density(x: float, c: _Constants) -> Any:
@@ -43,7 +46,7 @@ def _log_density(x: float, c: _Constants) -> Any:
 
 
 def _score(x: float, c: _Constants) -> Any:
-    return (c.at_zero if x == 0.0 else (x - c.rate) * c.factor,)
+    return (c.at_zero if x == 0.0 else ((x - c.rate) - c.rate_low) * c.factor,)
 
 
 @scalar

@@ -1,4 +1,4 @@
-"""The exponential function with twice the digits of a double, for constants that are computed once."""
+"""The exponential and the logistic function with twice the digits of a double, for constants that are computed once."""
 
 from typing import Any
 
@@ -7,6 +7,7 @@ import numpy as np
 from mcvi._kernels.compiler.intrinsics import bits_of_float, float_of_bits
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions.elementary import _power_of_two, exp
+from mcvi._kernels.functions.stirling import product
 
 _LOG2_E = 1.4426950408889634
 # log(2) in three parts, of which the first two have 32 bits: their products with an exponent are exact.
@@ -38,16 +39,11 @@ def exp_pair(y: float) -> Any:
     r = high - step
     rest = (high - r) - step
     r_low = rest - k * _LN2_LOW
-    r1 = _top(r)
-    r2 = r - r1
     p, p_low = 1.0, 0.0
     for n in range(24, 0, -1):
         # (r + r_low) (p + p_low)
-        p1 = _top(p)
-        p2 = p - p1
-        large, middle = r1 * p1, r1 * p2 + r2 * p1
-        s = large + middle
-        s_low = (middle - (s - large)) + (r2 * p2 + (r * p_low + r_low * p))
+        s, s_low = product(r, p)
+        s_low = s_low + (r * p_low + r_low * p)
         # divided by n, and 1 added
         q = s / n
         q1 = _top(q)
@@ -56,3 +52,14 @@ def exp_pair(y: float) -> Any:
         p_low = (q - (p - 1.0)) + q_low
     power = _power_of_two(np.int64(k))
     return (p * power if inside else plain), (p_low * power if inside else 0.0)
+
+
+@scalar
+def sigmoid_pair(y: float) -> Any:
+    """Return ``sigmoid(y)`` for y <= 0, and its low-order part."""
+    small, small_low = exp_pair(y)
+    whole = 1.0 + small
+    whole_low = (small - (whole - 1.0)) + small_low
+    s = small / whole
+    part, part_low = product(s, whole)
+    return s, ((small - part) - part_low + (small_low - s * whole_low)) / whole

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from mcvi._kernels.compiler.intrinsics import bits_of_float, float_of_bits
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions.bregman import digamma_less_log, less_log1p, stirling_excess
 from mcvi._kernels.functions.elementary import exp, expm1, log, log1p
 from mcvi._kernels.functions.incomplete_gamma import density_over_tail, log_of_tail, tail
 from mcvi._kernels.functions.lgamma import digamma, lgamma1p, trigamma
 from mcvi._kernels.functions.ndtr import ndtri_exp
-from mcvi._kernels.functions.stirling import relative_deviance, stirling_error
+from mcvi._kernels.functions.stirling import product, relative_deviance, stirling_error
 from mcvi._kernels.functions.tail_integral import beta_tail_integral
 
 __all__ = [
@@ -39,18 +38,8 @@ __all__ = [
 ]
 
 _SQRT_2PI = 2.5066282746310002
-_TOP_26_BITS = np.int64(-0x8000000)
 _CLOSE = 1e-9
 _EPS = 2.220446049250313e-16
-
-
-@scalar
-def _product(p: float, q: float) -> Any:
-    """Return ``p * q`` and its rounding error. Each part is exact, so it does not matter what the compiler fuses."""
-    high = p * q
-    p1, q1 = float_of_bits(bits_of_float(p) & _TOP_26_BITS), float_of_bits(bits_of_float(q) & _TOP_26_BITS)
-    p2, q2 = p - p1, q - q1
-    return high, ((p1 * q1 - high) + p1 * q2 + p2 * q1) + p2 * q2
 
 
 @scalar
@@ -64,8 +53,8 @@ def _sum(p: float, q: float) -> Any:
 @scalar
 def _excess_over_mean(a: float, b: float, x: float) -> Any:
     """Return ``a - (a + b) x`` as if computed with twice the digits."""
-    p, p_error = _product(a, x)
-    q, q_error = _product(b, x)
+    p, p_error = product(a, x)
+    q, q_error = product(b, x)
     first, first_error = _sum(a, -p)
     second, second_error = _sum(first, -q)
     return second + (first_error + second_error - p_error - q_error)

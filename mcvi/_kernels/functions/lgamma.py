@@ -124,10 +124,16 @@ def digamma(x: float) -> Any:
 
 
 @scalar
+def digamma_rise_less_log(x: float, k: float) -> Any:
+    """Return ``digamma(x + k) - digamma(x) - log1p(k / x)`` for x >= 3.5 and k >= 0."""
+    return _log_less_digamma_large(x) - _log_less_digamma_large(x + k)
+
+
+@scalar
 def digamma_rise(x: float, k: float) -> Any:
     """Return ``digamma(x + k) - digamma(x)`` for x > 0 and k >= 0: ``k / x`` for large x."""
     x, k = x * 1.0, k * 1.0
-    far = log1p(k / x) + (_log_less_digamma_large(x) - _log_less_digamma_large(x + k))
+    far = log1p(k / x) + digamma_rise_less_log(x, k)
     near = digamma(x + k) - digamma(x)
     return far if x >= 3.5 else near
 

@@ -135,3 +135,14 @@ def quotient(a: float, b: float) -> Any:
     # Each product is exact, so it does not matter which of them the compiler fuses.
     lacks = ((((a - q1 * b1) - q1 * b2) - q2 * b1) - q2 * b2) / b
     return q, lacks if abs(lacks) < np.inf else 0.0
+
+
+@scalar
+def product(a: float, b: float) -> Any:
+    """Return ``a * b`` as a number and what it lacks, for normal numbers: together exact."""
+    high = a * b
+    a1 = float_of_bits(bits_of_float(a * 1.0) & _TOP_26_BITS)
+    b1 = float_of_bits(bits_of_float(b * 1.0) & _TOP_26_BITS)
+    a2, b2 = a - a1, b - b1
+    # Each product is exact, so it does not matter which of them the compiler fuses.
+    return high, ((a1 * b1 - high) + a1 * b2 + a2 * b1) + a2 * b2

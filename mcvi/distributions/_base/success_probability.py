@@ -9,12 +9,23 @@ from mcvi import math
 from mcvi._autograd import differentiable, value_of, where
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary
+from mcvi._kernels.functions.exp_pair import sigmoid_pair
 from mcvi._typing import Parameter
 from mcvi.distributions._base.alternatives import otherwise
 from mcvi.distributions._base.univariate import Univariate
 from mcvi.distributions._functions.kl_terms import log_complement, relative_entropy, safe_log
 
-__all__ = ["Odds", "Trial", "binary_kl", "logits_otherwise", "of_logits", "of_probs", "probs_otherwise", "trials_kl"]
+__all__ = [
+    "Odds",
+    "Trial",
+    "binary_kl",
+    "logits_otherwise",
+    "of_logits",
+    "of_probs",
+    "probs_otherwise",
+    "success_and_low",
+    "trials_kl",
+]
 
 
 class Trial(NamedTuple):
@@ -42,6 +53,17 @@ def of_logits(logits: float) -> Trial:
 def of_probs(probs: float) -> Trial:
     """Return the constants of a trial from the probability of a success."""
     return Trial(elementary.log(probs), elementary.log1p(-probs), 1.0 / probs, -1.0 / (1.0 - probs))
+
+
+@scalar
+def success_and_low(logits: float) -> Any:
+    """Return the probabilities of success and of failure, and the low-order part of the first.
+
+    The smaller one of the two probabilities is the leading part of a pair. Less the low-order part belongs to that of a
+    failure, since they sum to 1.
+    """
+    small, low = sigmoid_pair(-abs(logits))
+    return (small, 1.0 - small, low) if logits < 0.0 else (1.0 - small, small, -low)
 
 
 def _logits(distribution: Any) -> Any:

@@ -13,7 +13,9 @@ def pair(y):
     return exp_pair(y)
 
 
-@pytest.mark.parametrize("y", [0.0, 5e-324, -1e-5, 0.3466, -0.3466, 0.7, -1.0, 10.3, -33.3, 300.7, -600.1, 689.0])
+@pytest.mark.parametrize(
+    "y", [0.0, 5e-324, -1e-5, 0.3466, -0.3466, 0.7, -1.0, 10.3, -33.3, 36.0, np.log(1e15), 300.7, -600.1, 689.0]
+)
 def test_a_pair_has_thirty_digits(y):
     high, low = pair(y)
     with mpmath.workdps(60):

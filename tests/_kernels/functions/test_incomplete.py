@@ -137,7 +137,7 @@ def test_ends_and_what_is_no_number():
         np.testing.assert_array_equal(lower(2.0, 0.5, x), [low, high, nan, nan, nan])
         np.testing.assert_array_equal(upper(2.0, 0.5, x), [high, low, nan, nan, nan])
         np.testing.assert_array_equal(lower([0.0, nan, -1.0, inf], 1.0, 0.5), [high] + [nan] * 3)
-        np.testing.assert_array_equal(lower(1.0, [0.0, nan, -1.0, inf], 0.5), [nan] * 4)
+        np.testing.assert_array_equal(lower(1.0, [0.0, nan, -1.0, inf], 0.5), [low] + [nan] * 3)
     p = [0.0, 1.0, nan, -0.1, 1.1]
     np.testing.assert_array_equal(math.gammaincinv(2.0, p), [0.0, inf, nan, nan, nan])
     np.testing.assert_array_equal(math.gammainccinv(2.0, p), [inf, 0.0, nan, nan, nan])
