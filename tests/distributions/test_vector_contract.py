@@ -86,6 +86,8 @@ class DeafToItsKey(Dirichlet):
 
 
 class MembersMixed(Dirichlet):
+    kl_class = Dirichlet  # keeps the closed forms
+
     def _density(self, value):
         return np.flip(super()._density(value), axis=-1) if self.batch_shape else super()._density(value)
 

@@ -286,11 +286,17 @@ class ModeOfAVector(d.Dirichlet):
 
 
 class Transport(d.Laplace):
+    def sample(self, n=None, *, rng=None):
+        return d.Laplace(self.loc, self.scale).sample(n, rng=rng)
+
     def transport(self, noise):
         return self.loc + 1.01 * (super().transport(noise) - self.loc)
 
 
 class TransportOfAVector(d.MultivariateNormalDiag):
+    def sample(self, n=None, *, rng=None):
+        return d.MultivariateNormalDiag(self.loc, self.scale_diag).sample(n, rng=rng)
+
     def transport(self, noise):
         return self.loc + 1.01 * (super().transport(noise) - self.loc)
 

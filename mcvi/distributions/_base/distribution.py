@@ -15,6 +15,7 @@ from mcvi._typing import Array, FloatArray, RNGLike
 from mcvi.distributions._base.alternatives import Otherwise
 from mcvi.distributions._base.blockwise import STOOD_FOR, Blockwise, Numbers
 from mcvi.distributions._base.constraints import Constraint
+from mcvi.distributions._base.kl import kl_class
 from mcvi.random import Key, as_key
 
 __all__ = ["Distribution"]
@@ -395,10 +396,35 @@ class Distribution:
         return self._shaped(matrices, (*self.batch_shape, *self.event_shape, *self.event_shape))
 
     def entropy(self) -> Any:
-        """Return the Shannon entropy (discrete) or differential entropy, in nats: ``-E[log_prob(Z)]``."""
+        """Return the Shannon entropy (discrete) or differential entropy, in nats: ``-E[log_prob(Z)]``.
+
+        A subclass that replaces the density does not inherit the closed form, unless it says that its density is that
+        of the family, as for divergences: ``kl_class = Normal``.
+        """
+        if (family := self._entropy_of_another()) is not None:
+            own = type(self).__name__
+            raise self._lacks(
+                f"a closed-form entropy: that of {family} is not inherited, because the density of {own} may be "
+                f"another; if it is not, write `kl_class = {family}` in {own}"
+            )
         function = self._ability("_entropy", "closed-form entropy")
         with np.errstate(all="ignore"):
             return self._shaped(function(), self.batch_shape)
+
+    def _entropy_of_another(self) -> str | None:
+        """Return the name of the family whose closed form a class inherits without its density; None if of its own."""
+        stated = kl_class(self)
+        family: Any = stated if stated in type(self).__mro__ else type(self)
+        own: Any = family._owner("_entropy")
+        # A class that leaves the density to those that follow gives the closed form of theirs.
+        abstract = all(own._owner(name) is own._owner("_densities") for name in own._densities[1:])
+        if abstract or family.differentiates_by("_entropy"):
+            return None
+        return next(
+            parent.__name__
+            for parent in family.__mro__
+            if issubclass(parent, own) and parent.differentiates_by("_entropy")
+        )
 
     def cdf(self, value: Any) -> Any:
         """Return ``P(Z <= value)``."""
