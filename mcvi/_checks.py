@@ -125,8 +125,10 @@ def draws(z: Any, batch_shape: tuple[int, ...], event_shape: tuple[int, ...], *,
     return z
 
 
-def result_shape(result: Any, expected: tuple[int, ...], name: str) -> Any:
+def result_shape(result: Any, expected: tuple[int, ...], name: str, free: int = 0) -> Any:
     """Return what the user's function `name` returned, if it broadcasts to `expected` with its first axis in front.
+
+    The last `free` axes may have any length.
 
     A scalar, or a result with fewer axes than `expected`, is refused: on which axis it was meant cannot be known.
     """
@@ -138,7 +140,8 @@ def result_shape(result: Any, expected: tuple[int, ...], name: str) -> Any:
         size == want or (axis > 0 and size == 1) for axis, (size, want) in enumerate(zip(shape, expected, strict=True))
     )
     if not fits:
-        raise ValueError(f"{name} returned shape {shape}; expected {expected}.")
+        wanted = f"({', '.join(map(str, expected[: len(expected) - free]))}, ...)" if free else str(expected)
+        raise ValueError(f"{name} returned shape {shape}; expected {wanted}.")
     return result
 
 

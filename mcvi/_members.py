@@ -7,10 +7,12 @@ import numpy as np
 __all__ = ["axes_after", "axes_left", "axes_repeated", "listed_axes"]
 
 
-def listed_axes(axis: int | tuple[int, ...] | None, ndim: int) -> tuple[int, ...]:
+def listed_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     """Return axes as sorted numbers from 0; all of them for None."""
     listed = range(ndim) if axis is None else axis if isinstance(axis, tuple) else (axis,)
     for a in listed:
+        if isinstance(a, (bool, np.bool_)) or not isinstance(a, (int, np.integer)):
+            raise TypeError(f"axis must be None, an integer or a tuple of integers; got {a!r} ({type(a).__name__}).")
         if not -ndim <= a < ndim:
             raise ValueError(f"axis must be between {-ndim} and {ndim - 1}, for an estimate with {ndim} axes; got {a}.")
     return tuple(sorted({a % ndim for a in listed}))

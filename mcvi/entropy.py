@@ -130,9 +130,14 @@ def entropy_shannon(
     exact = _exact(p, _form(form), n)
     if exact is not None:
         return exact
-    draws, log_p = Draws.of(p, n, z, rng, block_size, "p"), log_density(p.log_prob, "p.log_prob", p)
-    estimand = _MeanLogWeight(LogWeight(log_p, None), "mean of -log p over draws", negative=True)
-    return estimate(draws, estimand, executor, progress)
+    draws = Draws.of(p, n, z, rng, block_size, "p")
+    return estimate(draws, _surprise(p), executor, progress)
+
+
+def _surprise(p: Any) -> "_MeanLogWeight":
+    """Return the mean of -log p."""
+    weight = LogWeight(log_density(p.log_prob, "p.log_prob", p), None)
+    return _MeanLogWeight(weight, "mean of -log p over draws", negative=True)
 
 
 def _exact(p: Any, form: ELBOForms, n: Any) -> Any:

@@ -211,7 +211,7 @@ class Estimate:
 
     # Members with draws of their own
 
-    def sum(self, axis: int | tuple[int, ...] | None = None) -> Self:
+    def sum(self, axis: int | tuple[int, ...] | None = None, **options: Any) -> Self:
         r"""Return the sum over members whose draws are independent; its variance is the sum of theirs.
 
         .. math:: \operatorname{se}\Big(\sum_i \hat\mu_i\Big) = \Big(\sum_i \operatorname{se}(\hat\mu_i)^2\Big)^{1/2}
@@ -229,8 +229,15 @@ class Estimate:
         Raises
         ------
         ValueError
-            An axis that `value` lacks, or along which the members share draws: the orders of a `renyi_curve`, axes of
-            `f` behind those of the batch, and draws that were given as ``z=``.
+            An axis that `value` lacks, or along which the members may share draws: the orders of a `renyi_curve`, axes
+            of `f` behind those of the batch, draws that were given as ``z=``, and those of a sampler of your own.
+        TypeError
+            An axis that is no integer; any other argument, such as those that ``np.sum`` hands over.
+
+        Notes
+        -----
+        Members of a batch are taken to be independent: `f` and `log_p` must compute the value of a member from the
+        draws of that member alone. A function that mixes them makes the error wrong.
 
         Examples
         --------
@@ -240,6 +247,7 @@ class Estimate:
         >>> e.sum()
         5.996 ± 0.005 (n=100000)
         """
+        _only_axis(options, "sum")
         axes = listed_axes(axis, self.ndim)
         shared = [a for a in axes if a not in self.independent]
         if shared and self.n is not None:
@@ -262,8 +270,12 @@ class Estimate:
             source=None,
         )
 
-    def mean(self, axis: int | tuple[int, ...] | None = None) -> Self:
-        """Return the mean over members whose draws are independent: the `sum` over their number."""
+    def mean(self, axis: int | tuple[int, ...] | None = None, **options: Any) -> Self:
+        """Return the mean over members whose draws are independent: the `sum` over their number.
+
+        As for `sum`, `f` and `log_p` must compute the value of a member from the draws of that member alone.
+        """
+        _only_axis(options, "mean")
         return self.sum(axis) / math.prod(self.shape[a] for a in listed_axes(axis, self.ndim))
 
     # Comparison of the value
@@ -369,6 +381,13 @@ class Estimate:
         shown = [_pair(float(v), float(e)) for v, e in zip(values[:_MULTIPLE_LINES], errors, strict=False)]
         more = "" if values.size <= _MULTIPLE_LINES else f", ... {values.size - _MULTIPLE_LINES} more"
         return f"[{', '.join(shown)}{more}] shape {self.shape}{ending}"
+
+
+def _only_axis(options: dict[str, Any], name: str) -> None:
+    if options:
+        raise TypeError(
+            f"Estimate.{name} takes axis alone; got {', '.join(options)}. Use e.{name}(axis), not np.{name}(e, axis)."
+        )
 
 
 class _Part:

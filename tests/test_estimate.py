@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import mcvi
-from mcvi.distributions import Normal
+from mcvi.distributions import Independent, Normal
 from mcvi.estimate import Estimate, UnreliableEstimate
 
 E = Estimate(value=2.0, standard_error=0.1, n=100, bias=0.01, ess=50.0)
@@ -235,3 +235,49 @@ def test_a_broadcast_takes_the_axes_along():
     assert (e + np.zeros((3, 4))).independent == (0,)
     assert (e * np.ones((2, 3, 1))).independent == (1, 2)
     assert (-e).independent == (0, 1)
+
+
+@pytest.mark.parametrize("axis", [1.0, True, "0", (0, None)])
+def test_an_axis_that_is_no_integer_is_refused(axis):
+    for method in (independent().sum, independent().mean):
+        with pytest.raises(TypeError, match=r"^axis must be None, an integer or a tuple of integers; got "):
+            method(axis)
+
+
+@pytest.mark.parametrize("name", ["sum", "mean"])
+def test_the_functions_of_numpy_are_refused_in_a_sentence(name):
+    with pytest.raises(TypeError, match=rf"^Estimate.{name} takes axis alone; got .*Use e\.{name}\(axis\)"):
+        getattr(np, name)(independent())
+
+
+class Copies:
+    """A sampler of a user's that gives both members the same draws."""
+
+    batch_shape, event_shape = (2,), ()
+
+    def sample(self, n, *, rng):
+        return np.repeat(rng.standard_normal((n, 1)), 2, axis=1)
+
+    def log_prob(self, z):
+        return -0.5 * z**2
+
+
+class CopiesByOverride(Normal):
+    def sample(self, n=None, *, rng=None):
+        return np.repeat(super().sample(n, rng=rng)[..., :1], 2, axis=-1)
+
+
+@pytest.mark.parametrize(
+    "q", [Copies(), Independent(Copies(), 0), CopiesByOverride([0.0, 0.0], 1.0)], ids=lambda q: type(q).__name__
+)
+def test_members_of_a_users_sampler_may_share_their_draws(q):
+    e = mcvi.expectation(lambda z: z, q, n=100, rng=0)
+    assert e.independent == ()
+    with pytest.raises(ValueError, match="may share their draws"):
+        e.sum()
+    assert mcvi.expectation(lambda z: z, Independent(Normal([0.0, 0.0], 1.0), 0), n=100, rng=0).independent == (0,)
+
+
+def test_the_shape_that_is_expected_leaves_the_axes_of_f_open():
+    with pytest.raises(ValueError, match=r"^f returned shape \(2, 500\); expected \(500, \.\.\.\)\."):
+        mcvi.expectation(lambda z: np.stack([z, z]), Normal(0.0, 1.0), n=500, rng=0)

@@ -13,7 +13,7 @@ from mcvi._autograd import is_traced, tracing, value_of
 from mcvi._kernels.sums.moments import all_below_infinity
 from mcvi._typing import FloatArray, RNGLike
 from mcvi.accumulate import NOTHING_FOUND, NonFinite
-from mcvi.distributions import Distribution
+from mcvi.distributions import Distribution, Independent
 from mcvi.distributions._base.blockwise import Blockwise
 from mcvi.random import Key, as_key, generator, tile_rows
 
@@ -103,6 +103,14 @@ class Draws:
     def is_compiled(self) -> bool:
         """True if neither the sampler nor the density of `q` runs Python code of a user's."""
         return self.sampler is not None and self.sampler.compiled
+
+    @property
+    def is_of_library(self) -> bool:
+        """True if the sampler is a counter-based one, also that of the members of an `Independent`."""
+        q = self.q
+        while isinstance(q, Independent):
+            q = q.distribution
+        return self.sampler is not None and _sampler_of(q) is not None
 
     @property
     def is_traced(self) -> bool:

@@ -173,8 +173,9 @@ def _estimate_of(draws: Draws, reading: Reading, method: str) -> Estimate:
     """Give the columns the shape of the batch, and the results the dtype of `q`."""
     wanted, dtype = draws.batch_shape if reading.shape is None else reading.shape, draws.dtype
     single = dtype != np.float64
-    # Draws that were given may have been given twice.
-    axes = () if draws.z is not None else tuple(range(reading.batch_axis, reading.batch_axis + len(draws.batch_shape)))
+    # Draws that were given may have been given twice, and a user's sampler may give members the same.
+    own = draws.z is None and draws.is_of_library
+    axes = tuple(range(reading.batch_axis, reading.batch_axis + len(draws.batch_shape))) if own else ()
 
     def shaped(columns: Any) -> Any:
         if columns is None:

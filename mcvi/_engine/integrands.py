@@ -113,7 +113,7 @@ class Values(Function):
 
     def _checked(self, result: Any, rows: int) -> Any:
         rest = np.shape(value_of(result))[1 + len(self.batch_shape) :]
-        return _checks.result_shape(result, (rows, *self.batch_shape, *rest), self.name)
+        return _checks.result_shape(result, (rows, *self.batch_shape, *rest), self.name, len(rest))
 
 
 @dataclass(eq=False)
