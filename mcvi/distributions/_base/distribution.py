@@ -45,6 +45,9 @@ class Distribution:
 
     ``class Family(Distribution, compiled=True)`` allows several threads to draw and to compute log densities at once. A
     subclass that overrides one of the methods that do so is not compiled, unless it says so again.
+
+    Overriding is seen when the class is made: a method that is assigned to a class afterwards, or to an instance, may
+    be passed over by the estimators.
     """
 
     #: True if a draw carries, by default, its derivative in the parameters.
