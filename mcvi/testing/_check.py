@@ -16,6 +16,7 @@ from mcvi.testing._methods import (
     fisher_of_scores,
     mode_of_draws,
     score_of_log_prob,
+    sums_of_scores,
     transport_of_noise,
 )
 
@@ -24,6 +25,8 @@ __all__ = ["check_distribution"]
 _DRAWS = 50_000
 _NUMBERS = 2_000_000
 _MEMBERS = 3
+#: A covariance of more components is not compared: there are as many products of draws as squares of components.
+_FEW_COMPONENTS = 8
 
 
 def check_distribution(dist: Any, *, rng: int = 0) -> None:
@@ -34,10 +37,11 @@ def check_distribution(dist: Any, *, rng: int = 0) -> None:
     own; nan and infinite values; and that the draws follow the density. Of a number: Kolmogorov's test against the
     integral of ``exp(log_prob)``, which must be one, or frequencies against probabilities. Of an array: the integral by
     importance sampling, and the mean of :math:`p(z+\delta)/p(z)`, which must be one. Where they exist, `entropy`,
-    `mean`, `variance`, `cdf` and `mode` are compared with the draws; `log_cdf`, `survival_function`,
+    `mean`, `variance`, `covariance`, `cdf` and `mode` are compared with the draws; `log_cdf`, `survival_function`,
     `log_survival_function` and `quantile` with the cdf; `score` with differences of `log_prob`, in a parameter if it is
-    in `parameters` and ``type(dist)(**parameters)`` makes such an object; `fisher` with products of scores; and
-    `transport` of `noise` with `sample`, number for number if they are meant to agree.
+    in `parameters` and ``type(dist)(**parameters)`` makes such an object; `weighted_score` with their sum and `fisher`
+    with products of them; `prob` with `log_prob`; and `transport` of `noise` with `sample`, number for number if they
+    are meant to agree.
 
     Parameters
     ----------
@@ -54,9 +58,10 @@ def check_distribution(dist: Any, *, rng: int = 0) -> None:
     Notes
     -----
     It cannot see a fault that changes a probability by less than about 0.015, a score that is off by less than one per
-    cent, or a wrong normalisation on a surface such as the simplex or in more than eight dimensions. Choose parameters
-    for which the draws are told apart by doubles: those of ``Normal(1e8, 1e-8)`` or ``Gamma(1e-3, 1.0)`` do not follow
-    their density as they should, because there is no double in most places where it says they are.
+    cent, a variance or covariance that is off by less than some four per cent, or a wrong normalisation on a surface
+    such as the simplex or in more than eight dimensions. Choose parameters for which the draws are told apart by
+    doubles: those of ``Normal(1e8, 1e-8)`` or ``Gamma(1e-3, 1.0)`` do not follow their density as they should, because
+    there is no double in most places where it says they are.
 
     Examples
     --------
@@ -114,6 +119,7 @@ class _Check:
             self.odd_values,
             self.law,
             self.closed_forms,
+            self.probability,
             self.mode,
             self.distribution_function,
             self.derivatives,
@@ -263,6 +269,22 @@ class _Check:
                 if callable(getattr(self.dist, name, None)):
                     self.compare(name, values, shape)
 
+        if len(self.event) == 1 and prod(self.event) <= _FEW_COMPONENTS:
+            centred = self.z - self.z.mean(axis=0)
+            products = centred[..., :, None] * centred[..., None, :]
+            if self.able("covariance") is not None:
+                self.compare("covariance", products, self.batch + 2 * self.event)
+
+    def probability(self) -> None:
+        prob = self.able("prob", self.z[:100])
+        if prob is None:
+            return
+        with np.errstate(over="ignore"):
+            off = ~np.isclose(prob, np.exp(self.log_p[:100]), rtol=1e-6, atol=0.0)
+        if off.any():
+            index = tuple(int(i) for i in np.argwhere(off)[0])
+            self.say(f"prob(z) is {prob[index]:.6g} at draw {index}, where log_prob(z) is {self.log_p[index]:.6g}.")
+
     def compare(self, name: str, values: Array, shape: tuple[int, ...]) -> None:
         try:
             result = self.call(f"{name}()", getattr(self.dist, name))
@@ -273,7 +295,9 @@ class _Check:
         mean, error = values.mean(axis=0), values.std(axis=0) / np.sqrt(self.n)
         # A variance that a few draws dominate says nothing.
         trusted = np.isfinite(result) & np.isfinite(error) & (abs(values - mean).max(axis=0) < 0.1 * self.n * error)
-        constant = np.ptp(self.z, axis=0) == 0  # what is rare was not drawn
+        constant = (
+            np.ptp(values, axis=0) == 0 if name == "covariance" else np.ptp(self.z, axis=0) == 0
+        )  # what is rare was not drawn
         if np.ndim(constant) > len(shape):
             constant = constant.all(axis=tuple(range(len(shape), np.ndim(constant))))
         trusted &= ~constant
@@ -313,6 +337,10 @@ class _Check:
         if self.able("score", self.z[:2]) is None:
             return
         score_of_log_prob(self.dist, self.z[:: self.n // 40], self.event, self.say)
+        few = self.z[:100]
+        sums = self.able("weighted_score", few, np.ones((len(few), *self.batch)))
+        if sums is not None:
+            sums_of_scores(self.dist, sums, few, self.say)
         fisher = self.able("fisher")
         if fisher is not None:
             fisher_of_scores(self.dist, fisher, self.z, self.batch, self.say)

@@ -6,10 +6,18 @@ from typing import Any
 
 import numpy as np
 
+from mcvi._autograd import unbroadcast
 from mcvi._typing import Array, FloatArray
 from mcvi.testing._laws import FALSE_FAIL, Z
 
-__all__ = ["cdf_and_quantile", "fisher_of_scores", "mode_of_draws", "score_of_log_prob", "transport_of_noise"]
+__all__ = [
+    "cdf_and_quantile",
+    "fisher_of_scores",
+    "mode_of_draws",
+    "score_of_log_prob",
+    "sums_of_scores",
+    "transport_of_noise",
+]
 
 Say = Callable[..., None]
 
@@ -101,19 +109,38 @@ def _directions(at: FloatArray, unit: FloatArray) -> list[FloatArray]:
         return [free, relative, np.nan_to_num(balanced)]
 
 
+def sums_of_scores(dist: Any, sums: dict[str, Any], z: Array, say: Say) -> None:
+    """Compare the sums of scores, each of weight 1, with the scores."""
+    for name, given in dist.score(z).items():
+        if name not in sums:
+            continue
+        shape = np.shape(sums[name])
+        with np.errstate(invalid="ignore"):
+            wanted = np.asarray(unbroadcast(np.asarray(given, np.float64), shape))
+            size = np.asarray(unbroadcast(np.abs(np.asarray(given, np.float64)), shape))
+            off = np.isfinite(wanted) & (np.abs(np.asarray(sums[name]) - wanted) > 1e-6 * size)
+        if off.any():
+            index = tuple(int(i) for i in np.argwhere(off)[0])
+            say(
+                f"weighted_score(z, 1)[{name!r}] is {np.asarray(sums[name])[index]:.6g}, but the scores add up to "
+                f"{wanted[index]:.6g}."
+            )
+
+
 def fisher_of_scores(dist: Any, fisher: Any, z: Array, batch: tuple[int, ...], say: Say) -> None:
     """Compare the Fisher information with the mean of products of scores."""
     scores = [np.asarray(row, np.float64) for name, row in dist.score(z).items() if name != "value"]
-    lead = len(z), *batch
-    rows = np.concatenate([np.broadcast_to(row, np.shape(row)).reshape(*lead, -1) for row in scores], axis=-1)
     fisher = np.asarray(fisher, np.float64)
-    if fisher.shape != (*batch, rows.shape[-1], rows.shape[-1]):
-        return  # of another parametrisation: nothing to compare with
+    rows = _rows_of(scores, (len(z), *batch), fisher.shape)
+    if fisher.shape != (*rows.shape[1:], rows.shape[-1]):
+        return say(
+            f"fisher() must have shape {(*rows.shape[1:], rows.shape[-1])}, as the scores do; got {fisher.shape}."
+        )
     with np.errstate(invalid="ignore", over="ignore"):
         products = rows[..., :, None] * rows[..., None, :]
         mean, error = products.mean(axis=0), products.std(axis=0) / np.sqrt(len(z))
         largest = np.abs(products - mean).max(axis=0)
-        trusted = np.isfinite(fisher) & np.isfinite(error) & (largest < 0.1 * len(z) * error) & (error > 1e-12 * mean)
+        trusted = np.isfinite(fisher) & np.isfinite(error) & (largest < 0.3 * len(z) * error) & (error > 1e-12 * mean)
         # An infinite information is of a value that no draw has, and that counts in the rest of its matrix.
         trusted &= np.isfinite(np.diagonal(fisher, axis1=-2, axis2=-1)).all(axis=-1)[..., None, None]
         off = trusted & (np.abs(fisher - mean) > Z * error + 1e-6 * np.abs(mean))
@@ -123,6 +150,19 @@ def fisher_of_scores(dist: Any, fisher: Any, z: Array, batch: tuple[int, ...], s
             f"fisher() is {fisher[index]:.6g} at {index}, but the products of the scores of the draws average "
             f"{mean[index]:.6g} ± {error[index]:.2g}."
         )
+
+
+def _rows_of(scores: list[FloatArray], lead: tuple[int, ...], shape: tuple[int, ...]) -> FloatArray:
+    """Return the scores in all parameters on one axis, in the form that the shape of the information asks for.
+
+    Of independent components it may be one matrix each, and of triangular parameters that of the triangle.
+    """
+    blocks = (*lead, *shape[len(lead) - 1 : -2])
+    if all(score.shape == blocks for score in scores):
+        return np.stack(scores, axis=-1)
+    rows = np.concatenate([score.reshape(*lead, -1) for score in scores], axis=-1)
+    used = np.any(rows != 0.0, axis=tuple(range(len(lead))))
+    return rows[..., used] if shape[-1:] == (used.sum(),) else rows
 
 
 def cdf_and_quantile(abilities: dict[str, Any], z: Array, batch: tuple[int, ...], discrete: bool, say: Say) -> None:

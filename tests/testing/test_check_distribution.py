@@ -255,6 +255,36 @@ class FisherOfAVectorDoubled(d.Dirichlet):
         return 2.0 * super()._fisher()
 
 
+class FisherOfAMatrixDoubled(d.MultivariateNormalTriL):
+    def fisher(self):
+        return 2.0 * super().fisher()
+
+
+class FisherOfBlocksDoubled(d.Independent):
+    def fisher(self):
+        return 2.0 * super().fisher()
+
+
+class FisherOfAnotherShape(d.Normal):
+    def fisher(self):
+        return np.ones((5, 5))
+
+
+class WeightedScoreDoubled(d.Normal):
+    def weighted_score(self, value, weights):
+        return {name: 2.0 * total for name, total in super().weighted_score(value, weights).items()}
+
+
+class ProbDoubled(d.Gamma):
+    def prob(self, value):
+        return 2.0 * super().prob(value)
+
+
+class Covariance(d.MultivariateNormalTriL):
+    def _covariance(self):
+        return 1.05 * super()._covariance()
+
+
 class QuantileOutside(d.Gamma):
     def _quantile(self, probability):
         return super()._quantile(np.clip(probability, 0.0, 1.0))
@@ -308,6 +338,13 @@ PLANTED = [
     (ScoreOfAVector(np.zeros((2, 2)), TRIL), "score(z)['scale_tril'] at draw"),
     (FisherDoubled([0.5, 3.0], 2.0), "fisher() is "),
     (FisherOfAVectorDoubled([0.5, 2.0]), "fisher() is "),
+    (FisherDoubled(1.0, [2.0, 3.0]), "fisher() is "),
+    (FisherOfAMatrixDoubled(np.zeros((2, 2)), TRIL), "fisher() is "),
+    (FisherOfBlocksDoubled(d.Gamma([2.0, 3.0], 1.0), 1), "fisher() is "),
+    (FisherOfAnotherShape(0.0, 1.0), "fisher() must have shape (2, 2), as the scores do; got (5, 5)."),
+    (WeightedScoreDoubled([0.0, 1.0], 2.0), "weighted_score(z, 1)['loc'] is "),
+    (ProbDoubled(2.0, [1.0, 3.0]), "prob(z) is "),
+    (Covariance(np.zeros(2), TRIL), "covariance() is "),
     (QuantileOutside([3.0, 4.0], 2.0), "quantile(p) must be nan where p is not between 0 and 1."),
     (QuantileOfCounts([3.0, 100.0]), "quantile(0.01) is "),
     (LogCdf(3.0, [2.0, 1.0]), "exp(log_cdf(z)) is "),
