@@ -1,6 +1,6 @@
 """Pages from pages: families made by each operator, against mpmath on hard grids, and by draws."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import mpmath
@@ -12,7 +12,7 @@ from autograd import numpy as anp
 import mcvi
 from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.functions import elementary, special
-from mcvi.distributions import Exponential, Gamma, LogNormal, Normal
+from mcvi.distributions import Exponential, Gamma, LogNormal, Normal, Poisson
 from mcvi.distributions._base.constraints import positive, real
 from mcvi.distributions._base.operators.folded import folded
 from mcvi.distributions._base.operators.mapped import Map, mapped
@@ -348,7 +348,15 @@ def test_what_operators_make_is_drawn_and_weighed_in_one_loop():
 
 def test_a_base_without_a_cdf_cannot_be_restricted():
     with pytest.raises(TypeError, match=r"restricted: the base must have a cdf, a quantile and a velocity\."):
-        restricted(ramp(cdf=None))
+        restricted(replace(Normal._page, make=lambda: Normal._page.functions._replace(velocity=None)))
+
+
+def test_a_base_of_another_kind_cannot_be_restricted():
+    with pytest.raises(TypeError, match=r"^restricted: the base must be a page, as Normal\._page or .*; got Normal\.$"):
+        restricted(Normal)
+    for discrete_or_moving in (Poisson._page["rate"], ramp()):
+        with pytest.raises(TypeError, match=r"^restricted: the base must be continuous, on a support that does not "):
+            restricted(discrete_or_moving)
 
 
 def test_functions_with_other_arguments_are_refused():

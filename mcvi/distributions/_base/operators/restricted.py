@@ -8,7 +8,7 @@ from mcvi._kernels.compiler.jit import scalar
 from mcvi._kernels.compiler.tuples import combined, joined, replaced_if
 from mcvi._kernels.functions import elementary
 from mcvi.distributions._base.constraints import above, interval, real
-from mcvi.distributions._base.page import Functions, Page, by_quantile, logarithms_of
+from mcvi.distributions._base.page import Functions, Page, by_quantile, logarithms_of, require_page
 from mcvi.distributions._base.scalars import guarded_log_density, guarded_score, guarded_tails
 
 __all__ = ["restricted"]
@@ -26,6 +26,13 @@ def restricted(base: Page) -> Page:
     be smooth inside the support. `base` needs tails, a quantile and a velocity, and a support that does not depend on
     its parameters.
     """
+    require_page("restricted", base)
+    support: Any = base.support
+    if support.discrete or isinstance(support.low, str) or isinstance(support.high, str):
+        raise TypeError(
+            "restricted: the base must be continuous, on a support that does not depend on its parameters; its support "
+            f"is {support.words}."
+        )
     own = base.functions
     if own.tails is None or own.quantile is None or own.velocity is None:
         raise TypeError("restricted: the base must have a cdf, a quantile and a velocity.")
