@@ -62,6 +62,7 @@ class DiskCache:
             stamp, check, payload = contents[:_DIGEST], contents[_DIGEST : 2 * _DIGEST], contents[2 * _DIGEST :]
             if stamp != fingerprint(self._dispatcher) or check != hashlib.sha256(payload).digest():
                 return None
+            # Numba's own format. The folder is trusted as the package beside it is: both hold code that is run.
             return CompileResult._rebuild(target_context, *pickle.loads(payload))
         except (OSError, UnknownValueError, AttributeError, ImportError, pickle.PickleError):
             return None
